@@ -1,0 +1,182 @@
+"""Who decides: the model, the rules, or nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import re2
+
+from whybounce.model.artifact import Manifest, Thresholds
+from whybounce.model.classifier import FloatArray, TextClassifier
+from whybounce.model.diagnostic import Diagnostic
+from whybounce.model.features import document
+from whybounce.model.prediction import Alternative, DecidedBy, Evidence
+from whybounce.model.rules import RuleMatch, RuleSet
+from whybounce.model.taxonomy import TAXONOMY, Reason
+
+HARD = frozenset(info.reason for info in TAXONOMY if TAXONOMY.is_hard(info.reason))
+RULES_ONLY_CONFIDENCE = {"words": 0.8, "codes": 0.5}
+"""Confidence of the rules when no model measured them."""
+
+_THROTTLED = re2.compile(r"rate limited|throttl|deferred|slow down")
+_FOLLOWS_REPLY_CLASS = frozenset({Reason.SENDER_REPUTATION, Reason.AUTHENTICATION_FAILURE})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision before everything else about the reason is looked up."""
+
+    reason: str
+    confidence: float
+    alternatives: tuple[Alternative, ...]
+    decided_by: DecidedBy
+    evidence: tuple[Evidence, ...]
+    unsure: bool
+    throttled: bool
+
+
+def decide(diagnostic: Diagnostic, classifier: TextClassifier, manifest: Manifest, rules: RuleSet) -> Verdict:
+    """Decide on a parsed diagnostic with model and rules.
+
+    The model decides when its confidence reaches the manifest's threshold and the text
+    has words. Otherwise the rules do, words before codes. A hard reason stands only
+    when no rule about the sender matched and the hard reasons together clear
+    ``hard_threshold``.
+    """
+    rule = rules.decide(diagnostic)
+    if not has_words(diagnostic.words):
+        return _by_rules(diagnostic, rule, manifest.confidence)
+    doc = document(diagnostic)
+    ranked = rank(classifier, classifier.probabilities(doc))
+    reason, confidence, by_rule = resolve(ranked, rule, rules.veto(diagnostic), manifest)
+    if by_rule is None:
+        return _by_model(diagnostic, classifier, doc, ranked, reason, confidence, manifest.review_below)
+    return Verdict(
+        reason=reason,
+        confidence=_rounded(confidence),
+        alternatives=_alternatives(ranked, reason),
+        decided_by=DecidedBy.RULES,
+        evidence=(Evidence("rule", by_rule.text, id=by_rule.rule_id),),
+        unsure=confidence < manifest.review_below,
+        throttled=_is_throttled(reason, diagnostic),
+    )
+
+
+def resolve(
+    ranked: list[tuple[str, float]], rule: RuleMatch | None, veto: str | None, limits: Manifest | Thresholds
+) -> tuple[str, float, RuleMatch | None]:
+    """Join the model's ranking and the rules' verdict.
+
+    Parameters
+    ----------
+    ranked : list of (label, probability)
+        Most probable first.
+    rule : RuleMatch or None
+        What the rules say.
+    veto : str or None
+        The reason about the sender that a rule found in the text, if any.
+    limits : Manifest or Thresholds
+
+    Returns
+    -------
+    (reason, confidence, rule)
+        ``rule`` is None when the model decided.
+    """
+    reason, confidence = _choose(ranked, limits.hard_threshold, veto)
+    if confidence >= limits.threshold or rule is None or (rule.reason in HARD and veto is not None):
+        return reason, confidence, None
+    agrees = rule.reason in [label for label, _ in ranked[:3]]
+    return rule.reason, limits.confidence[f"{rule.kind}_{'agree' if agrees else 'alone'}"], rule
+
+
+def decide_by_model(diagnostic: Diagnostic, classifier: TextClassifier) -> Verdict:
+    """Decide with the model alone, sure or not."""
+    doc = document(diagnostic)
+    ranked = rank(classifier, classifier.probabilities(doc))
+    return _by_model(diagnostic, classifier, doc, ranked, *ranked[0], review_below=0.0)
+
+
+def decide_by_rules(diagnostic: Diagnostic, rules: RuleSet) -> Verdict:
+    """Decide with the rules alone, as when no model could be loaded."""
+    return _by_rules(diagnostic, rules.decide(diagnostic))
+
+
+def _by_model(
+    diagnostic: Diagnostic,
+    classifier: TextClassifier,
+    doc: str,
+    ranked: list[tuple[str, float]],
+    reason: str,
+    confidence: float,
+    review_below: float,
+) -> Verdict:
+    ngrams = classifier.contributions(doc, reason)
+    return Verdict(
+        reason=reason,
+        confidence=_rounded(confidence),
+        alternatives=_alternatives(ranked, reason),
+        decided_by=DecidedBy.MODEL,
+        evidence=tuple(
+            Evidence("code" if text[0] == "=" else "ngram", text.lstrip("="), weight=round(gain, 3))
+            for text, gain in ngrams
+        ),
+        unsure=confidence < review_below,
+        throttled=_is_throttled(reason, diagnostic),
+    )
+
+
+def has_words(words: str) -> bool:
+    """Whether anything but mask words is left of a text."""
+    return any(not word.isupper() and len(word) > 1 or not word.isascii() for word in words.split())
+
+
+def rank(classifier: TextClassifier, probabilities: FloatArray) -> list[tuple[str, float]]:
+    """Labels with their probabilities, most probable first."""
+    order = probabilities.argsort()[::-1]
+    return [(classifier.labels[index], float(probabilities[index])) for index in order]
+
+
+def _choose(ranked: list[tuple[str, float]], hard_threshold: float, veto: str | None) -> tuple[str, float]:
+    reason, confidence = ranked[0]
+    if reason not in HARD:
+        return reason, confidence
+    if veto is not None:
+        return veto, dict(ranked).get(veto, 0.0)
+    hard = sum(probability for label, probability in ranked if label in HARD)
+    if hard < hard_threshold:
+        return next((label, probability) for label, probability in ranked if label not in HARD)
+    return reason, confidence
+
+
+def _by_rules(diagnostic: Diagnostic, rule: RuleMatch | None, measured: Mapping[str, float] | None = None) -> Verdict:
+    if rule is None:
+        empty = not diagnostic.template
+        return Verdict(Reason.NO_INFORMATION, 0.95 if empty else 0.3, (), DecidedBy.DEFAULT, (), not empty, False)
+    confidence = (measured or {}).get(f"{rule.kind}_agree", RULES_ONLY_CONFIDENCE[rule.kind])
+    return Verdict(
+        reason=rule.reason,
+        confidence=_rounded(confidence),
+        alternatives=(),
+        decided_by=DecidedBy.RULES,
+        evidence=(Evidence("rule", rule.text, id=rule.rule_id),),
+        unsure=confidence < 0.5,
+        throttled=_is_throttled(rule.reason, diagnostic),
+    )
+
+
+def _alternatives(ranked: list[tuple[str, float]], reason: str) -> tuple[Alternative, ...]:
+    return tuple(Alternative(label, _rounded(p)) for label, p in ranked if label != reason and p >= 0.005)[:3]
+
+
+def _is_throttled(reason: str, diagnostic: Diagnostic) -> bool:
+    # The taxonomy's ruling: throttled because of something: `retryable` follows the reply class.
+    return (
+        reason in _FOLLOWS_REPLY_CLASS
+        and diagnostic.code_class == 4
+        and _THROTTLED.search(diagnostic.template) is not None
+    )
+
+
+def _rounded(probability: float) -> float:
+    return round(float(probability), 4)

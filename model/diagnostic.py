@@ -1,0 +1,330 @@
+"""Parsing: from whatever an operator pastes to the parts that matter.
+
+Everything here except ``retry_after_seconds`` is computed from the masked template
+(and the fields that the caller passes), never from the raw text. Two texts with the
+same template therefore get the same verdict, which is what makes a cache exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import re2
+
+from whybounce.model.masking import MAX_TEXT, is_enhanced_status, normalise, template_tokens
+from whybounce.model.vocabulary import BLOCKLIST_WORDS, PROVIDER_HOSTS, PROVIDER_WORDS, REPLY_CODES
+
+
+class Phase(StrEnum):
+    """The part of the SMTP session in which the reply was given (RFC 5321 section 4)."""
+
+    CONNECT = "connect"
+    EHLO = "ehlo"
+    STARTTLS = "starttls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """A parsed diagnostic.
+
+    Attributes
+    ----------
+    text : str
+        The text as given, cut to 16 KiB characters.
+    truncated : bool
+        Whether anything was cut.
+    normalised : str
+        ``text`` on one line without control characters.
+    template : str
+        The masked template of the whole text.
+    words : str
+        The innermost statement of the template without wrappers and codes.
+    reply_code : int or None
+        The SMTP reply code (RFC 5321) of the innermost statement.
+    enhanced_status : str or None
+        Its enhanced status code (RFC 3463), as ``"5.1.1"``.
+    command : Phase or None
+        The SMTP command that was answered, when the text or the caller names it.
+    retry_after_seconds : int or None
+        How long the server asks to wait, in seconds.
+    blocklist, provider : str or None
+        The blocklist that is named; whose server it is.
+    """
+
+    text: str
+    truncated: bool
+    normalised: str
+    template: str
+    words: str
+    reply_code: int | None
+    enhanced_status: str | None
+    command: Phase | None
+    retry_after_seconds: int | None
+    blocklist: str | None
+    provider: str | None
+
+    @property
+    def code_class(self) -> int | None:
+        """2, 4 or 5: of the reply code, else of the enhanced status code."""
+        if self.reply_code is not None:
+            return self.reply_code // 100
+        return int(self.enhanced_status[0]) if self.enhanced_status else None
+
+
+_PHASE_PATTERNS = (
+    # What the wrapper states outright comes before what words only suggest.
+    (Phase.DATA, r"(in reply to|after|in response to|while sending|response to) (the )?(end of data|end of message|data|message body|bdat|sending message|dot)\b|message data|after data"),
+    (Phase.RCPT, r"(in reply to|after|in response to|while sending|response to) (the )?(pipelined )?rcpt\b|rcpt to ADDR"),
+    (Phase.MAIL, r"(in reply to|after|in response to|while sending|response to) (the )?(pipelined )?mail( from)?\b|mail from ADDR( size NUM)? [45]\d\d"),
+    (Phase.STARTTLS, r"(in reply to|after|in response to|while sending|response to) (the )?starttls\b"),
+    (Phase.AUTH, r"(in reply to|after|in response to|while sending|response to) (the )?auth\b"),
+    (Phase.EHLO, r"(in reply to|after|in response to|while sending|response to) (the )?(ehlo|helo|lhlo)\b|performing the (ehlo|helo) handshake|refused to talk to me"),
+    (Phase.CONNECT, r"initial connection|initial server greeting|server greeting|connect to HOST|connection banner"),
+)  # fmt: skip
+_PHASES = re2.Set.SearchSet()
+for _, _pattern in _PHASE_PATTERNS:
+    _PHASES.Add(_pattern)
+_PHASES.Compile()
+
+_COMMANDS = {
+    "connect": Phase.CONNECT, "greeting": Phase.CONNECT, "banner": Phase.CONNECT, "ehlo": Phase.EHLO,
+    "helo": Phase.EHLO, "lhlo": Phase.EHLO, "starttls": Phase.STARTTLS, "auth": Phase.AUTH, "mail": Phase.MAIL,
+    "rcpt": Phase.RCPT, "data": Phase.DATA, "bdat": Phase.DATA, "eod": Phase.DATA, "end": Phase.DATA,
+}  # fmt: skip
+
+_WRAPPERS = re2.compile(
+    r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|x postfix|x unix|x qmail|x powermta"
+    r"|x notes|x \w+) )+"
+    r"|^(ADDR |to |from |recipient )*host HOST( @\w+)?( IP)?( NUM)? (said|refused to talk to me) "
+    r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|\w+)( command)?( \w*command)?$"
+    r"|\bon NUM mx HOST( @\w+)?( IP)?"
+)
+
+_INNER = re2.compile(
+    r"(?:last transfail|last error|last reply|last response|last smtp error|remote server returned|remote host said"
+    r"|response was|reply was|the error was|the reason was|reason given was|server responded with|the response from the remote server was|the error that the other server returned was"
+    r"|HOST(?: @\w+)?(?: IP)*(?: NUM)? said|refused to talk to me"
+    r"|smtp error from remote (?:mail )?server(?: after (?:end of data|pipelined \w+(?: from ADDR| from| to ADDR| to)?|initial connection|\w+(?: from ADDR| from| to ADDR| to)?)(?: size NUM)?)?(?: host HOST(?: @\w+)?(?: IP)?)?"
+    r"|smtp error from remote mailer after (?:end of data|initial connection|\w+(?: from ADDR| from| to ADDR| to)?)(?: size NUM)?(?: host HOST(?: @\w+)?(?: IP)?)?)"
+)
+_SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
+
+_RETRY = re2.compile(
+    r"(?:retry|try|again|wait|greylist\w*|graylist\w*|later|come back|resend|defer\w*|throttl\w*|delay\w*|banned|blocked|temporarily)"
+    r"[^0-9]{0,60}?\b(\d{1,6})\s*(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|sekunden?|minuten?|secondes?|segundos?|minutos?)\b"
+)
+_RETRY_BARE = re2.compile(r"retry[-_ ]?(?:after|in)[=: ]+(\d{1,6})\b()")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+_COMMAND_HINTS = (
+    "reply",
+    "response",
+    "after",
+    "sending",
+    "rcpt",
+    "mail",
+    "initial",
+    "greeting",
+    "connect",
+    "handshake",
+    "refused",
+    "banner",
+    "data",
+)
+
+
+def parse(
+    text: str,
+    *,
+    reply_code: int | None = None,
+    enhanced_status: str | None = None,
+    command: str | None = None,
+    remote_host: str | None = None,
+) -> Diagnostic:
+    """Parse a diagnostic. Never raises on any ``str``.
+
+    Parameters
+    ----------
+    text : str
+        The diagnostic, with whatever wrapper the MTA or the log put around it.
+    reply_code, enhanced_status, command, remote_host : optional
+        Fields that the caller knows from elsewhere (a DSN, an event); they win over
+        what the text says. Values that make no sense are ignored.
+
+    Returns
+    -------
+    Diagnostic
+    """
+    normalised = normalise(text)
+    template = " ".join(template_tokens(normalised))
+    return parse_template(
+        template,
+        text=text[:MAX_TEXT],
+        normalised=normalised,
+        truncated=len(text) > MAX_TEXT,
+        reply_code=reply_code,
+        enhanced_status=enhanced_status,
+        command=command,
+        remote_host=remote_host,
+    )
+
+
+def parse_template(
+    template: str,
+    *,
+    text: str,
+    normalised: str,
+    truncated: bool,
+    reply_code: int | None = None,
+    enhanced_status: str | None = None,
+    command: str | None = None,
+    remote_host: str | None = None,
+) -> Diagnostic:
+    """Parse a text whose template is known already; see :func:`parse`."""
+    tokens = template.split()
+    inner = _innermost(template)
+    found_code, found_status = _codes(inner)
+    if found_code is None and found_status is None and inner != template:
+        found_code, found_status = _codes(template)
+    return Diagnostic(
+        text=text,
+        truncated=truncated,
+        normalised=normalised,
+        template=template,
+        words=_words(inner),
+        reply_code=_clean_code(reply_code) or found_code,
+        enhanced_status=_clean_status(enhanced_status) or found_status,
+        command=as_phase(command) or _phase(template),
+        retry_after_seconds=retry_after_seconds(normalised) if "NUM" in tokens else None,
+        blocklist=_blocklist(tokens),
+        provider=provider_of_host(remote_host) or _provider(tokens),
+    )
+
+
+def as_phase(command: str | None) -> Phase | None:
+    """Read ``"RCPT TO"``, ``"rcpt"``, ``"end of DATA"`` and the like."""
+    if not command:
+        return None
+    words = command.lower().replace("_", " ").split()
+    return _COMMANDS.get(words[0].rstrip(":")) if words else None
+
+
+def _clean_status(status: str | None) -> str | None:
+    status = (status or "").strip().lstrip("#")
+    return status if is_enhanced_status(status) else None
+
+
+def _clean_code(code: int | None) -> int | None:
+    return code if code is not None and 200 <= code <= 599 else None
+
+
+def _phase(template: str) -> Phase | None:
+    if not any(hint in template for hint in _COMMAND_HINTS):
+        return None
+    hits = _PHASES.Match(template)
+    return _PHASE_PATTERNS[min(hits)][0] if hits else None
+
+
+def _innermost(template: str) -> str:
+    """The part after the last quoting marker, when that part says anything."""
+    if not any(
+        marker in template for marker in ("said", "last ", "was", "returned", "remote mail", "responded", "talk to me")
+    ):
+        return template
+    end = 0
+    for match in _INNER.finditer(template):
+        rest = template[match.end() :]
+        if _SAYS_SOMETHING.search(_WRAPPERS.sub("", rest)):
+            end = match.end()
+        else:
+            break
+    return template[end:].strip() or template
+
+
+_CODE_CUES = frozenset(
+    "smtp said error code reply status reason response server failed xpostfix lmtp diagnostic by ADDR HOST IP with message "
+    "returned was result dsn transfail returns got codes remote".split()
+)
+
+
+def _codes(statement: str) -> tuple[int | None, str | None]:
+    """Reply code and enhanced status code of a statement, each possibly absent."""
+    tokens = statement.split()
+    status = next((token for token in tokens if token[1:2] == "." and is_enhanced_status(token)), None)
+    best: tuple[int, int, str] | None = None
+    for index, token in enumerate(tokens):
+        if token not in REPLY_CODES:
+            continue
+        before = tokens[index - 1] if index else ""
+        after = tokens[index + 1] if index + 1 < len(tokens) else ""
+        if index == 0 or is_enhanced_status(after):
+            rank = 0
+        elif before in _CODE_CUES or is_enhanced_status(before):
+            rank = 1
+        else:
+            rank = 2
+        if best is None or rank < best[0]:
+            best = (rank, index, token)
+    code = int(best[2]) if best else None
+    return code, status
+
+
+def _words(inner: str) -> str:
+    stripped = inner
+    for _ in range(3):
+        shorter = _WRAPPERS.sub("", stripped).strip()
+        if shorter == stripped:
+            break
+        stripped = shorter
+    kept = [
+        token
+        for token in stripped.split()
+        if token not in REPLY_CODES
+        and not token.startswith("@")
+        and not (token[1:2] == "." and is_enhanced_status(token))
+    ]
+    return " ".join(kept)
+
+
+def retry_after_seconds(normalised: str) -> int | None:
+    """Seconds to wait that a text asks for, at most a week."""
+    lowered = normalised.lower()
+    match = _RETRY.search(lowered) or _RETRY_BARE.search(lowered)
+    if match is None:
+        return None
+    seconds = int(match.group(1)) * _SECONDS.get(match.group(2)[:1], 1)
+    return seconds if 0 < seconds <= 7 * 86400 else None
+
+
+def _blocklist(tokens: list[str]) -> str | None:
+    for index, token in enumerate(tokens):
+        if token == "DNSBL" and index + 1 < len(tokens):
+            return tokens[index + 1]
+        if token in BLOCKLIST_WORDS:
+            return BLOCKLIST_WORDS[token]
+    return None
+
+
+def _provider(tokens: list[str]) -> str | None:
+    for token in tokens:
+        if token[0] == "@":
+            return token[1:]
+    for token in tokens:
+        if token in PROVIDER_WORDS:
+            return PROVIDER_WORDS[token]
+    return None
+
+
+def provider_of_host(host: str | None) -> str | None:
+    """Return the provider that a host name belongs to, if it is a known one."""
+    labels = (host or "").lower().strip().rstrip(".").split(".")
+    for start in range(max(0, len(labels) - 4), len(labels) - 1):
+        provider = PROVIDER_HOSTS.get(".".join(labels[start:]))
+        if provider:
+            return provider
+    return None

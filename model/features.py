@@ -1,0 +1,82 @@
+"""What the classifier sees of a diagnostic: one document of words and code marks.
+
+A document is ``words<TAB>marks``. The words are those of the innermost statement of
+the masked template; the marks are the reply code, the enhanced status code, their
+classes and the phase. Both are determined by the template and the fields that the
+caller passed, so equal templates give equal documents.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from whybounce.model.diagnostic import Diagnostic
+
+CHAR_NGRAMS = (2, 5)
+"""Shortest and longest character n-gram within a padded word."""
+
+
+def document(diagnostic: Diagnostic) -> str:
+    """Return the document of a parsed diagnostic."""
+    return f"{diagnostic.words}\t{' '.join(code_marks(diagnostic))}"
+
+
+def code_marks(diagnostic: Diagnostic) -> list[str]:
+    """Marks for reply code, enhanced status code, class and phase."""
+    marks: list[str] = []
+    code, status = diagnostic.reply_code, diagnostic.enhanced_status
+    if code is not None:
+        marks += [f"={code}", f"={code // 100}xx"]
+    if status is not None:
+        _, subject, detail = status.split(".")
+        marks += [f"={status}", f"=x.{subject}.{detail}", f"=x.{subject}"]
+    if code is not None and status is not None:
+        marks.append(f"={code}/{status}")
+    if code is None and status is None:
+        marks.append("=none")
+    if diagnostic.command is not None:
+        marks.append(f"={diagnostic.command}")
+    return marks
+
+
+def split(doc: str) -> tuple[list[str], list[str]]:
+    """Return the words and the marks of a document."""
+    words, _, marks = doc.partition("\t")
+    return words.split(), marks.split()
+
+
+def word_features(doc: str) -> list[str]:
+    """Words, pairs of neighbouring words, and pairs with one word between them."""
+    words = split(doc)[0]
+    padded = ["^", *words, "$"]
+    return [
+        *words,
+        *(f"{first} {second}" for first, second in zip(padded, padded[1:], strict=False)),
+    ]
+
+
+def char_features(doc: str) -> list[str]:
+    """Character n-grams within words, mask words left out."""
+    grams: list[str] = []
+    for word in split(doc)[0]:
+        grams += char_ngrams(word)
+    return grams
+
+
+def code_features(doc: str) -> list[str]:
+    """The marks."""
+    return split(doc)[1]
+
+
+@lru_cache(maxsize=32768)
+def char_ngrams(word: str) -> tuple[str, ...]:
+    """Character n-grams of one word, padded with a space at both ends."""
+    if word.isupper():
+        return ()
+    padded = f" {word} "
+    low, high = CHAR_NGRAMS
+    return tuple(
+        padded[start : start + size]
+        for size in range(low, min(high, len(padded)) + 1)
+        for start in range(len(padded) - size + 1)
+    )

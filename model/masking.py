@@ -1,0 +1,308 @@
+"""Normalising a diagnostic and masking what varies in it.
+
+A *template* is what remains of a text when addresses, IPs, hosts, URLs, ids and
+numbers are replaced by mask words in capitals (``ADDR``, ``IP``, ``HOST``, ``URL``,
+``ID``, ``NUM``) and everything else is lower-cased, stripped of punctuation and
+accents. Masking works token by token, so a token's mask depends on that token alone:
+it is linear in the length of the text, needs no regular expression and can be memoised.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from whybounce.model.vocabulary import (
+    BLOCKLIST_HOSTS,
+    BULK_WORDS,
+    PROVIDER_HOSTS,
+    REPLY_CODES,
+    TOP_LEVEL_DOMAINS,
+    UNITS,
+)
+
+MAX_TEXT = 16 * 1024
+"""Characters of a diagnostic that are read; the rest is cut."""
+
+MAX_TOKEN = 254
+"""Longest token that is looked at; a longer one is an id (RFC 5321: a path has 256)."""
+
+_FIRST_CJK = "\u2e80"
+_CONTROL = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFD)}
+_INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060))
+_SEPARATORS = dict.fromkeys(
+    map(ord, "<>()[]{}\"'`,;|*!?=~^&\\$%+«»„“”‘’‚‹›。、，；！？（）【】「」『』《》・…·–—¡¿"), " "
+)
+_COUNTED = UNITS | frozenset(
+    "messages message mails emails recipients recipient connections characters chars octets lines hops".split()
+)
+_NORMALISE = _CONTROL | _INVISIBLE
+_SPLIT = {**_SEPARATORS, ord("："): ":"}
+
+
+def normalise(text: str) -> str:
+    """Clean a text without losing words.
+
+    Cuts it to :data:`MAX_TEXT` characters, applies Unicode NFKC, turns control
+    characters and literal ``\\r\\n`` escapes into spaces and folds white space.
+
+    Parameters
+    ----------
+    text : str
+        Anything, lone surrogates included.
+
+    Returns
+    -------
+    str
+        Valid UTF-8, on one line.
+    """
+    text = text[:MAX_TEXT]
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.encode("utf-8", "replace").decode("utf-8"))
+    if "\\" in text:
+        text = text.replace("\\r", " ").replace("\\n", " ").replace("\\t", " ")
+    return " ".join(text.translate(_NORMALISE).split())
+
+
+def fold(text: str) -> str:
+    """Lower-case and drop accents, so that ``Usuário`` and ``usuario`` are one word."""
+    text = text.lower()
+    if text.isascii():
+        return text
+    decomposed = unicodedata.normalize("NFD", text)
+    kept = "".join(char for char in decomposed if not ("̀" <= char <= "ͯ"))
+    return unicodedata.normalize("NFC", kept)
+
+
+def template_tokens(normalised: str) -> list[str]:
+    """Mask a normalised text.
+
+    Returns
+    -------
+    list of str
+        Words, codes and mask words in their order.
+    """
+    masked = [_mask(token) for token in normalised.translate(_SPLIT).split()]
+    return _canonical(" ".join(masked).split())
+
+
+def _canonical(tokens: list[str]) -> list[str]:
+    """Drop repeats of a mask word, and undo reply codes that only count something."""
+    kept: list[str] = []
+    previous = ""
+    for token in tokens:
+        if token == previous and token.isupper():
+            continue
+        if previous in REPLY_CODES and token in _COUNTED:
+            kept[-1] = "NUM"
+            if len(kept) > 1 and kept[-2] == "NUM":
+                kept.pop()
+        kept.append(token)
+        previous = token
+    return kept
+
+
+def mask(text: str) -> str:
+    """Return the masked template of any text (see the module's docstring)."""
+    return " ".join(template_tokens(normalise(text)))
+
+
+def _mask(token: str) -> str:
+    # Plain words make up most of any text and repeat without end; what the memo would
+    # otherwise hold is addresses, which it must not keep.
+    if token.isalpha() and len(token) <= 30:
+        return _word(token)
+    return _mask_token(token)
+
+
+@lru_cache(maxsize=65536)
+def _word(token: str) -> str:
+    return fold(token)
+
+
+def _mask_token(token: str) -> str:
+    token = token.strip(".:-_/#@").lower() if "@" not in token else token.strip(".:-_/#").lower()
+    if not token:
+        return ""
+    if len(token) > MAX_TOKEN:
+        return "ID"
+    if token[-1] >= _FIRST_CJK or token[0] >= _FIRST_CJK or (not token.isascii() and max(token) >= _FIRST_CJK):
+        return _mask_mixed_script(token)
+    if "@" in token:
+        return _mask_address(token)
+    if "://" in token or token.startswith("www."):
+        return _mask_url(token)
+    if token.isdigit():
+        return token if token in REPLY_CODES else "NUM"
+    if token.isalpha():
+        return fold(token) if len(token) <= 30 or not token.isascii() else "ID"
+    if is_enhanced_status(token):
+        return token
+    if _is_ip(token):
+        return "IP"
+    if ":" in token:
+        if _is_time(token):
+            return "NUM"
+        return " ".join(_mask_token(piece) for piece in token.split(":"))
+    host = _mask_host(token)
+    if host:
+        return host
+    if "/" in token:
+        return " ".join(_mask_token(piece) for piece in token.split("/"))
+    if not token.isascii():
+        return _mask_foreign(fold(token))
+    return _mask_identifier(token)
+
+
+def is_enhanced_status(token: str) -> bool:
+    """Whether a token is an enhanced status code ``class.subject.detail`` (RFC 3463)."""
+    parts = token.split(".")
+    return (
+        len(parts) == 3
+        and parts[0] in ("2", "4", "5")
+        and all(part.isascii() and part.isdigit() and len(part) <= 3 for part in parts[1:])
+    )
+
+
+def _is_ip(token: str) -> bool:
+    if token.startswith("ipv6:"):
+        return True
+    if token.count(":") >= 2 and not _is_time(token):
+        return all(len(piece) <= 4 and _is_hex(piece) for piece in token.split(":"))
+    octets = token.partition(":")[0].partition("/")[0].split(".")
+    return len(octets) == 4 and all(
+        len(octet) <= 3 and octet and (octet.isdigit() or not octet.strip("x#")) for octet in octets
+    )
+
+
+def _is_hex(piece: str) -> bool:
+    return not piece.strip("0123456789abcdef")
+
+
+def _is_time(token: str) -> bool:
+    pieces = token.split(":")
+    return len(pieces) <= 3 and all(piece.isdigit() and len(piece) == 2 for piece in pieces[1:]) and pieces[0].isdigit()
+
+
+def _mask_address(token: str) -> str:
+    before, _, _ = token.partition("@")
+    prefix, colon, local = before.rpartition(":")
+    if not local:  # "@example.com": a domain that is named like an address
+        return "HOST"
+    return f"{_mask_token(prefix)} ADDR" if colon and prefix else "ADDR"
+
+
+def _suffix(host: str, table: dict[str, str]) -> str | None:
+    labels = host.split(".")
+    for start in range(max(0, len(labels) - 4), len(labels) - 1):
+        found = table.get(".".join(labels[start:]))
+        if found:
+            return found
+    return None
+
+
+def _known_host(host: str) -> str:
+    blocklist = _suffix(host, BLOCKLIST_HOSTS)
+    if blocklist:
+        return f" DNSBL {blocklist}"
+    provider = _suffix(host, PROVIDER_HOSTS)
+    return f" @{provider}" if provider else ""
+
+
+def _mask_url(token: str) -> str:
+    rest = token.partition("://")[2] or token
+    host, _, path = rest.partition("/")
+    host = host.partition(":")[0]
+    # A provider's help page speaks of the error; anybody else's URL does not.
+    words = [word for word in _pieces(f"{host}/{path}") if word in BULK_WORDS]
+    return " ".join(["URL" + _known_host(host), *dict.fromkeys(words)])
+
+
+def _pieces(text: str) -> list[str]:
+    return "".join(char if char.isalpha() else " " for char in text).split()
+
+
+def _mask_host(token: str) -> str | None:
+    name = token.partition("/")[0]
+    labels = name.split(".")
+    if len(labels) < 2 or not name.isascii() or not all(labels):
+        return None
+    tld = labels[-1]
+    if tld not in TOP_LEVEL_DOMAINS and not tld.startswith("xn--"):
+        return None
+    if any(not label.replace("-", "").replace("_", "").isalnum() for label in labels):
+        return None
+    return "HOST" + _known_host(name)
+
+
+def _mask_mixed_script(token: str) -> str:
+    # Scripts without spaces put words, addresses and numbers into one run: cut where the script changes.
+    pieces: list[str] = []
+    wide_now: bool | None = None
+    for char in token:
+        is_wide = char >= _FIRST_CJK
+        if is_wide is not wide_now:
+            pieces.append("")
+            wide_now = is_wide
+        pieces[-1] += char
+    return " ".join(fold(piece) if piece[0] >= _FIRST_CJK else _mask_token(piece) for piece in pieces)
+
+
+def _mask_foreign(token: str) -> str:
+    # Words of scripts whose vowel signs are not letters, and words with a number stuck to them.
+    spaced = "".join(
+        char if char >= "\x80" or char.isalpha() else f" {char} " if char.isdigit() else " " for char in token
+    )
+    return " ".join("NUM" if piece.isdigit() else piece for piece in spaced.split())
+
+
+def _mask_identifier(token: str) -> str:
+    pieces = [
+        piece
+        for piece in token.replace("_", "-").replace(".", "-").replace("#", "-").replace("@", "-").split("-")
+        if piece
+    ]
+    if len(pieces) == 2 and pieces[0] in REPLY_CODES and token[3] == "-" and is_enhanced_status(token[4:]):
+        return f"{pieces[0]} {token[4:]}"
+    if len(token) >= 9 and token[3] == "-" and token[:3] in REPLY_CODES:
+        rest = token[4:]
+        return f"{token[:3]} {_mask_token(rest)}"
+    if len(token) == 4 and token[:3] in REPLY_CODES:
+        return token[:3]
+    code = _vendor_code(pieces)
+    if code:
+        return code
+    masked = [_mask_piece(piece) for piece in pieces]
+    if "ID" in masked and not any(len(word) > 3 and word.isalpha() and word.islower() for word in masked):
+        return "ID"
+    return " ".join(masked)
+
+
+def _vendor_code(pieces: list[str]) -> str | None:
+    """Join a short letters-then-digits code such as ``S3150``, ``TSS04`` or ``OU-002``."""
+    joined = "".join(pieces)
+    letters = joined.rstrip("0123456789")
+    digits = joined[len(letters) :]
+    if (
+        len(pieces) <= 2
+        and 1 <= len(letters) <= 8
+        and letters.isalpha()
+        and 1 <= len(digits) <= 6
+        and len(joined) <= 11
+    ):
+        if len(pieces) == 2 and pieces[0].isalpha() and len(pieces[0]) > 4:
+            return None
+        return joined
+    return None
+
+
+def _mask_piece(piece: str) -> str:
+    if piece.isalpha():
+        return piece
+    if piece.isdigit():
+        return piece if piece in REPLY_CODES else "NUM"
+    digits = len(piece) - len(piece.lstrip("0123456789"))
+    unit = piece[digits:]
+    if digits and unit in UNITS:
+        return f"NUM {unit}"
+    return _vendor_code([piece]) or "ID"

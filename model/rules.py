@@ -1,0 +1,172 @@
+"""The deterministic rules: data files, one linear-time pass, first match wins.
+
+A rule file is TOML in ``model/ruleset``, read in the order of the file names. A rule
+has an ``id``, a ``reason``, a ``pattern`` (RE2 syntax, over the words of the masked
+template: lower case, no punctuation, mask words in capitals), at least one
+``examples`` entry that must get this reason from this rule, and at least one
+``counter`` entry that must not match the pattern. Optional: ``codes``, reply code or
+status prefixes of which one has to be present (``"5"``, ``"550"``, ``"5.7."``), and
+``not_codes`` which must be absent.
+
+When no words match, :mod:`whybounce.model.codes` decides.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import re2
+
+from whybounce.model.codes import reason_of_codes
+from whybounce.model.diagnostic import Diagnostic
+from whybounce.model.errors import RuleError
+from whybounce.model.taxonomy import TAXONOMY, Reason
+
+ABOUT_THE_SENDER = frozenset(
+    {
+        Reason.SENDER_REPUTATION, Reason.SENDER_REJECTED, Reason.AUTHENTICATION_FAILURE, Reason.RATE_LIMITED,
+        Reason.RELAY_DENIED, Reason.GREYLISTED, Reason.TLS_REQUIRED,
+    }
+)  # fmt: skip
+"""Reasons that lie with the sender or the connection."""
+
+RULESET = Path(__file__).parent / "ruleset"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; see the module's docstring for the fields."""
+
+    id: str
+    reason: str
+    pattern: str
+    examples: tuple[str, ...]
+    counter: tuple[str, ...]
+    codes: tuple[str, ...] = ()
+    not_codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMatch:
+    """What the rules say: the reason, the rule's id and the words it matched."""
+
+    reason: str
+    rule_id: str
+    text: str
+
+    @property
+    def kind(self) -> str:
+        """``"words"`` or ``"codes"``: what the verdict rests on."""
+        return "codes" if self.rule_id.startswith("codes.") else "words"
+
+
+class RuleSet:
+    """An ordered list of rules, compiled for one pass over a text.
+
+    Parameters
+    ----------
+    rules : tuple of Rule
+        In order of precedence.
+
+    Raises
+    ------
+    RuleError
+        When a pattern does not compile or an id is used twice.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self.rules = rules
+        ids = [rule.id for rule in rules]
+        twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+        if twice:
+            raise RuleError(f"rule ids used twice: {', '.join(twice)}; give each rule an id of its own")
+        self._set = re2.Set.SearchSet()
+        for rule in rules:
+            try:
+                self._set.Add(rule.pattern)
+            except re2.error as error:
+                raise RuleError(f"rule {rule.id}: pattern does not compile ({error}); use RE2 syntax") from error
+        if rules:
+            self._set.Compile()
+
+    def matches(self, diagnostic: Diagnostic) -> list[Rule]:
+        """All rules whose pattern and codes fit, in order."""
+        if not self.rules:
+            return []
+        hits = self._set.Match(diagnostic.words) or ()
+        return [rule for rule in map(self.rules.__getitem__, sorted(hits)) if _codes_fit(rule, diagnostic)]
+
+    def veto(self, diagnostic: Diagnostic) -> str | None:
+        """The reason about the sender that outranks every rule for a bad address, if any.
+
+        It keeps a hard reason from standing on a text that speaks of the sender.
+        """
+        for rule in self.matches(diagnostic):
+            if rule.reason in ABOUT_THE_SENDER:
+                return rule.reason
+            if TAXONOMY.is_hard(rule.reason):
+                return None
+        return None
+
+    def decide(self, diagnostic: Diagnostic) -> RuleMatch | None:
+        """The verdict of the first rule that fits, else of the status codes, else None."""
+        found = self.matches(diagnostic)
+        if found:
+            rule = found[0]
+            match = re2.search(rule.pattern, diagnostic.words)
+            return RuleMatch(rule.reason, rule.id, match.group().strip() if match else "")
+        coded = reason_of_codes(diagnostic)
+        return RuleMatch(*coded) if coded else None
+
+
+def _codes_fit(rule: Rule, diagnostic: Diagnostic) -> bool:
+    if not rule.codes and not rule.not_codes:
+        return True
+    present = (str(diagnostic.reply_code or ""), diagnostic.enhanced_status or "")
+
+    def has(prefixes: tuple[str, ...]) -> bool:
+        return any(code.startswith(prefix) for prefix in prefixes for code in present if code)
+
+    return (not rule.codes or has(rule.codes)) and not (rule.not_codes and has(rule.not_codes))
+
+
+def load_rules(folder: Path = RULESET) -> tuple[Rule, ...]:
+    """Read every ``*.toml`` of a folder, in the order of the names.
+
+    Raises
+    ------
+    RuleError
+        Naming the file and what is wrong with it.
+    """
+    rules: list[Rule] = []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            document = tomllib.loads(path.read_text("utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise RuleError(f"{path.name}: not valid TOML ({error})") from error
+        rules += [_rule(path.name, row) for row in document.get("rule", [])]
+    return tuple(rules)
+
+
+def _rule(file: str, row: dict[str, Any]) -> Rule:
+    known = {"id", "reason", "pattern", "examples", "counter", "codes", "not_codes"}
+    name = row.get("id", "without id")
+    for field in ("id", "reason", "pattern", "examples", "counter"):
+        if not row.get(field):
+            raise RuleError(f"{file}: rule {name} has no {field!r}; add it")
+    if set(row) - known:
+        raise RuleError(f"{file}: rule {name} has unknown fields {sorted(set(row) - known)}; known: {sorted(known)}")
+    if row["reason"] not in TAXONOMY:
+        raise RuleError(f"{file}: rule {name} has the unknown reason {row['reason']!r}")
+    lists = {field: tuple(row.get(field, ())) for field in ("examples", "counter", "codes", "not_codes")}
+    return Rule(id=row["id"], reason=row["reason"], pattern=row["pattern"], **lists)
+
+
+@lru_cache(maxsize=1)
+def default_rules() -> RuleSet:
+    """The shipped rules, compiled once per process."""
+    return RuleSet(load_rules())

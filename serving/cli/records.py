@@ -1,0 +1,132 @@
+"""Reading diagnostics to predict from text lines, CSV, TSV or JSON Lines, one at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from whybounce.model.errors import DataError
+
+TEXT_COLUMNS = ("diagnostic", "text", "diagnostic_code", "message", "reason", "response", "smtp_reply")
+FIELD_COLUMNS = ("reply_code", "enhanced_status", "command", "remote_host")
+MAX_LINE = 16 * 1024 * 1024
+"""Characters of one line of input; a longer one is an error rather than a memory problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A diagnostic to predict, with the fields known besides it and its ``id`` if it has one."""
+
+    text: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+
+
+def read(source: str, *, column: str | None) -> Iterator[Record]:
+    """Yield the records of a file, or of standard input when ``source`` is ``-``.
+
+    Raises
+    ------
+    DataError
+        Naming the file, the line and the fix.
+    """
+    if source == "-":
+        stream = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", errors="replace", newline="")
+        yield from _of(stream, "standard input", "", column)
+        return
+    path = Path(source)
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+            yield from _of(stream, source, path.suffix.lower(), column)
+    except OSError as error:
+        raise DataError(f"{source}: cannot be read ({error.strerror}); check the path") from error
+
+
+def _of(stream: TextIO, name: str, suffix: str, column: str | None) -> Iterator[Record]:
+    if suffix in (".csv", ".tsv"):
+        yield from _table(stream, name, "\t" if suffix == ".tsv" else ",", column)
+    elif suffix in (".jsonl", ".ndjson"):
+        yield from _json_lines(stream, name, column)
+    elif suffix in ("", ".txt", ".log") or column is None:
+        yield from _lines(stream, name)
+    else:
+        raise DataError(f"{name}: --column goes with .csv, .tsv and .jsonl files")
+
+
+def _bounded(stream: TextIO, name: str) -> Iterator[tuple[int, str]]:
+    number = 0
+    while line := stream.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise DataError(f"{name}, line {number}: longer than {MAX_LINE} characters; is this a text file?")
+        if number == 1 and "\x00" in line:
+            raise DataError(f"{name}: looks binary; give text lines, .csv, .tsv or .jsonl")
+        yield number, line
+
+
+def _lines(stream: TextIO, name: str) -> Iterator[Record]:
+    for _, line in _bounded(stream, name):
+        if line.strip():
+            yield Record(line.rstrip("\r\n"))
+
+
+def _json_lines(stream: TextIO, name: str, column: str | None) -> Iterator[Record]:
+    for number, line in _bounded(stream, name):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{name}, line {number}: not valid JSON ({error}); one object a line") from error
+        if isinstance(row, str):
+            yield Record(row)
+        elif isinstance(row, dict):
+            yield _record(row, _column(list(row), column, f"{name}, line {number}"), f"{name}, line {number}")
+        else:
+            raise DataError(f"{name}, line {number}: expected an object or a string")
+
+
+def _table(stream: TextIO, name: str, delimiter: str, column: str | None) -> Iterator[Record]:
+    reader = csv.DictReader((line for _, line in _bounded(stream, name)), delimiter=delimiter)
+    if not reader.fieldnames:
+        raise DataError(f"{name}: the file is empty; the first line names the columns")
+    wanted = _column(list(reader.fieldnames), column, name)
+    try:
+        for row in reader:
+            yield _record(row, wanted, f"{name}, line {reader.line_num}")
+    except csv.Error as error:
+        raise DataError(f"{name}, line {reader.line_num}: {error}; check the quoting") from error
+
+
+def _column(present: list[str], wanted: str | None, where: str) -> str:
+    if wanted is not None:
+        if wanted in present:
+            return wanted
+        raise DataError(f"{where}: no column {wanted!r}; it has: {', '.join(present)}")
+    for name in TEXT_COLUMNS:
+        if name in present:
+            return name
+    raise DataError(f"{where}: which column holds the diagnostic? name one of {', '.join(present)} with --column")
+
+
+def _record(row: Mapping[str, Any], column: str, where: str) -> Record:
+    text = row.get(column)
+    if text is None:
+        text = ""
+    if not isinstance(text, str):
+        raise DataError(f"{where}: {column!r} is not a text")
+    fields = {name: row[name] for name in FIELD_COLUMNS if row.get(name) not in (None, "") and name != column}
+    if "reply_code" in fields:
+        code = str(fields["reply_code"])
+        if not (code.isascii() and code.isdigit()):
+            raise DataError(f"{where}: reply_code {code!r} is not a number")
+        fields["reply_code"] = int(code)
+    fields = {name: value if name == "reply_code" else str(value) for name, value in fields.items()}
+    identity = row.get("id")
+    return Record(text, fields, None if identity in (None, "") else str(identity))

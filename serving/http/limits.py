@@ -1,0 +1,57 @@
+"""Refusing bodies that are too large before they are in memory."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from whybounce.serving.http.problems import problem
+
+MAX_BODY = 24 * 1024 * 1024
+"""Bytes of a request body: 1,000 diagnostics of 16 Ki characters, and their JSON."""
+
+
+class BodyLimit:
+    """ASGI middleware: answers 413 to a body of more than ``max_body`` bytes."""
+
+    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY) -> None:
+        self.app = app
+        self.max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check the announced length, then count what really arrives."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if announced.isdigit() and int(announced) > self.max_body:
+            await self._refuse(scope, receive, send)
+            return
+        received = 0
+        started = False
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.max_body:
+                raise _TooLargeError
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, counted, watched)
+        except _TooLargeError:
+            if not started:
+                await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        detail = f"The body is larger than {self.max_body} bytes. Send fewer diagnostics at a time."
+        await problem(413, detail, headers={"connection": "close"})(scope, receive, send)
+
+
+class _TooLargeError(Exception):
+    pass

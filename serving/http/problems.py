@@ -1,0 +1,84 @@
+"""Errors as RFC 9457 problem+json, mapped in one place."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from whybounce.model.errors import WhybounceError
+from whybounce.serving.http.schemas import Problem
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {
+        "model": Problem,
+        "description": text,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status, text in (
+        (400, "The body is not JSON; the answer says where it breaks."),
+        (413, "The body is larger than the service accepts."),
+        (422, "The body is JSON but not what is expected; the answer names each field."),
+    )
+}
+"""The error responses of the endpoints that take a body, for the OpenAPI document."""
+
+
+def problem(status: int, detail: str, *, errors: list[dict[str, str]] | None = None, headers: Any = None) -> Response:
+    """Return a problem+json response."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        # The errors carry the input, which may be somebody's address: only place and message go out.
+        found = [
+            {"location": ".".join(str(part) for part in item["loc"]), "message": str(item["msg"])}
+            for item in error.errors()
+        ]
+        if any(item["type"] == "json_invalid" for item in error.errors()):
+            return problem(
+                400, 'The body is not valid JSON. Send an object such as {"diagnostic": "550 …"}.', errors=found
+            )
+        places = ", ".join(dict.fromkeys(item["location"] for item in found[:5]))
+        return problem(
+            422, f"The request is not valid at: {places}. See /docs for the expected fields.", errors=found[:50]
+        )
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> Response:
+        details = {
+            404: "There is nothing here. The endpoints are listed at /docs.",
+            405: "This endpoint does not take this method. See /docs.",
+            400: "The body cannot be read. Send UTF-8 JSON with content-type application/json.",
+        }
+        return problem(error.status_code, details.get(error.status_code, str(error.detail)), headers=error.headers)
+
+    @app.exception_handler(WhybounceError)
+    async def ours(_: Request, error: WhybounceError) -> Response:
+        return problem(400, str(error))
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> Response:
+        log.error("unexpected %s", type(error).__name__, exc_info=error)
+        return problem(500, "Something went wrong in the service. It has been logged.")

@@ -1,0 +1,1 @@
+"""From labelled bounces to a published artifact. Needs the extra ``train``."""

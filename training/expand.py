@@ -1,0 +1,136 @@
+"""Expanding templates into training documents.
+
+Every template is filled once per variant and wrapped, cut and recoded the way logs,
+queues and DSNs do it. Masking undoes most of that, so few distinct documents remain;
+each keeps the summed weight of its variants.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from whybounce.data.slots import fill
+from whybounce.model.diagnostic import parse
+from whybounce.model.features import document
+from whybounce.training.corpus import Template
+
+_CODES = re.compile(r"^(?P<reply>[245]\d\d)?(?P<gap>[ -]?)(?P<status>[245]\.\d{1,3}\.\d{1,3})?[ :-]*")
+_COMMANDS = {"mail": "MAIL FROM", "rcpt": "RCPT TO", "data": "DATA", "eod": "end of DATA"}
+_EXIM = {"mail": "MAIL FROM:<{sender}>", "rcpt": "RCPT TO:<{rcpt}>", "data": "DATA", "eod": "end of data"}
+_WRONG_HARD = ("550", "553", "554 5.7.1", "550 5.1.1", "552", "550 5.7.1", "501", "554 5.0.0", "550 5.2.1")
+_WRONG_SOFT = ("450", "451", "421 4.7.0", "452 4.2.2", "450 4.1.1", "451 4.3.0", "421")
+
+
+@dataclass(slots=True)
+class Example:
+    """A distinct training document with its label, weight and family.
+
+    ``template`` is the corpus text it comes from first, ``text`` the filled variant,
+    ``plain`` whether that is the template as it was written.
+    """
+
+    doc: str
+    reason: str
+    also: str | None
+    family: str
+    source: str
+    lang: str
+    weight: float
+    text: str
+    template: str
+    plain: bool
+
+
+def expand(
+    templates: list[Template], *, seed: int = 0, progress: Callable[[int, int], None] | None = None
+) -> list[Example]:
+    """Turn templates into distinct, weighted documents.
+
+    Parameters
+    ----------
+    templates : list of Template
+    seed : int
+        Same templates and seed, same examples.
+    progress : callable, optional
+        Called with (templates done, templates in all).
+
+    Returns
+    -------
+    list of Example
+        In the order of first appearance. ``plain`` marks a template as it was written.
+    """
+    found: dict[tuple[str, str], Example] = {}
+    for number, template in enumerate(templates):
+        # One generator per template: adding a template changes nothing for the others.
+        rng = random.Random(f"{seed}/{template.text}")
+        for plain, (text, weight) in _numbered(variants(template, rng)):
+            filled = fill(text, rng)
+            doc = document(parse(filled))
+            example = found.get((doc, template.reason))
+            if example is None:
+                found[doc, template.reason] = Example(
+                    doc,
+                    template.reason,
+                    template.also,
+                    template.family,
+                    template.source,
+                    template.lang,
+                    weight,
+                    filled,
+                    template.text,
+                    plain,
+                )
+            else:
+                example.weight += weight
+        if progress:
+            progress(number + 1, len(templates))
+    return list(found.values())
+
+
+def _numbered(items: Iterator[tuple[str, float]]) -> Iterator[tuple[bool, tuple[str, float]]]:
+    for index, item in enumerate(items):
+        yield index == 0, item
+
+
+def variants(template: Template, rng: random.Random) -> Iterator[tuple[str, float]]:
+    """Yield ``(text with slots, weight)``: the template itself first, then its disguises."""
+    text = template.text
+    yield text, 1.0
+    codes = _CODES.match(text)
+    reply, status = (codes["reply"], codes["status"]) if codes else (None, None)
+    rest = text[codes.end() :] if codes else text
+    if len(rest.split()) < 2 and rest.isascii():
+        return  # codes without words: there is nothing to vary
+    if reply or status:
+        yield rest, 0.3
+    if reply and status:
+        yield f"{reply} {rest}", 0.3
+        yield f"{status} {rest}", 0.1
+    yield _wrapped(template, text, rng), 0.4
+    if reply and reply[0] in "45":
+        wrong = _WRONG_HARD if reply[0] == "5" else _WRONG_SOFT
+        yield f"{rng.choice(wrong)} {rest}", 0.15
+    words = text.split()
+    if len(words) > 9:
+        yield " ".join(words[: rng.randint(7, len(words) - 1)]), 0.15
+
+
+def _wrapped(template: Template, text: str, rng: random.Random) -> str:
+    if template.phase in _COMMANDS and rng.random() < 0.8:
+        if rng.random() < 0.6:
+            return f"host {{host}}[{{mxip}}] said: {text} (in reply to {_COMMANDS[template.phase]} command)"
+        return f"SMTP error from remote mail server after {_EXIM[template.phase]}: host {{host}} [{{mxip}}]: {text}"
+    return rng.choice(
+        (
+            f"smtp;{text}",
+            f"SMTP error from remote mail server after initial connection: host {{host}} [{{mxip}}]: {text}",
+            f"{{host}} #<{text}> #SMTP#",
+            f"Remote host said: {text}",
+            f"delivery attempts: {{n}}; last error: {text}",
+            f"554 5.4.7 [internal] message timeout (last transfail: {text})",
+            f"<{{rcpt}}>: {text}",
+        )
+    )

@@ -1,0 +1,17 @@
+"""Importing ``datasets`` late, with an error that names the install command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from whybounce.model.errors import MissingExtraError
+
+
+def datasets_module() -> Any:
+    """Return the ``datasets`` module, progress bars off; raises MissingExtraError."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError("train", "reading labelled data") from error
+    datasets.disable_progress_bars()
+    return datasets

@@ -1,0 +1,94 @@
+"""Building, fitting and calibrating the classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectKBest, chi2
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from whybounce.model.features import char_features, code_features, word_features
+
+FEATURES = 40_000
+"""Features that survive the chi-squared selection."""
+
+REGULARISATION = 10.0
+"""``C`` of the logistic regression."""
+
+
+def build_pipeline(*, features: int = FEATURES, c: float = REGULARISATION) -> Pipeline:
+    """Return the unfitted pipeline over documents of :mod:`whybounce.model.features`."""
+    union = FeatureUnion(
+        [
+            ("words", TfidfVectorizer(analyzer=word_features, sublinear_tf=True, dtype=np.float32)),
+            ("chars", TfidfVectorizer(analyzer=char_features, sublinear_tf=True, min_df=2, dtype=np.float32)),
+            ("codes", TfidfVectorizer(analyzer=code_features, sublinear_tf=True, use_idf=False, dtype=np.float32)),
+        ]
+    )
+    return Pipeline(
+        [
+            ("features", union),
+            ("select", SelectKBest(chi2, k=features)),
+            ("classify", LogisticRegression(C=c, max_iter=300)),
+        ]
+    )
+
+
+def fit(docs: Sequence[str], labels: Sequence[str], weights: Sequence[float], *, features: int = FEATURES) -> Pipeline:
+    """Fit the pipeline on weighted documents. Deterministic: the solver draws no random numbers."""
+    pipeline = build_pipeline(features=features)
+    vectors = pipeline.named_steps["features"].fit_transform(docs)
+    pipeline.named_steps["select"].set_params(k=min(features, vectors.shape[1]))
+    selected = pipeline.named_steps["select"].fit_transform(vectors, labels)
+    pipeline.named_steps["classify"].fit(selected, labels, sample_weight=np.asarray(weights))
+    return pipeline
+
+
+def logits(pipeline: Pipeline, docs: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return the scores before the softmax, shape ``(len(docs), number of labels)``."""
+    return np.asarray(pipeline.decision_function(docs), dtype=np.float64)
+
+
+def family_folds(
+    families: Sequence[str], folds: int, seed: int
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Yield (train, test) indices; a family is never in both."""
+    indices = np.arange(len(families))
+    yield from GroupKFold(folds, shuffle=True, random_state=seed).split(indices, groups=list(families))
+
+
+def temperature(
+    scores: npt.NDArray[np.float64], truth: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]
+) -> float:
+    """Return the temperature that minimises the log loss of held-out scores.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+
+    def loss(log_temperature: float) -> float:
+        likelihood = log_softmax(scores / np.exp(log_temperature), axis=1)
+        return float(-(weights * likelihood[np.arange(len(truth)), truth]).sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+
+
+def apply_temperature(pipeline: Pipeline, value: float) -> Pipeline:
+    """Divide coefficients and intercept by the temperature, in single precision.
+
+    softmax(x / T) of a linear model is the softmax of the model whose coefficients are
+    divided by T, so calibration costs nothing at prediction time.
+    """
+    classify: LogisticRegression = pipeline.named_steps["classify"]
+    classify.coef_ = np.asfortranarray(classify.coef_ / value, dtype=np.float32)
+    classify.intercept_ = np.asarray(classify.intercept_ / value, dtype=np.float32)
+    select: SelectKBest = pipeline.named_steps["select"]
+    select.scores_ = np.where(select.get_support(), select.scores_, 0).astype(np.float32)
+    select.pvalues_ = None
+    return pipeline

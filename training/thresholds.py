@@ -1,0 +1,120 @@
+"""Choosing when the model decides, and measuring what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from whybounce.model.artifact import Thresholds
+from whybounce.model.decision import HARD, has_words, resolve
+from whybounce.model.diagnostic import parse
+from whybounce.model.rules import RuleMatch, RuleSet
+from whybounce.training.expand import Example
+from whybounce.training.labelled import Labelled
+from whybounce.training.metrics import Answer, figures
+
+REVIEW_BELOW = 0.4
+"""Confidence under which the advice is to let a person look."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Calibrated probabilities of models that did not see the example's family."""
+
+    examples: list[Example]
+    labels: tuple[str, ...]
+    probabilities: npt.NDArray[np.float64]
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    example: Example
+    ranked: list[tuple[str, float]]
+    rule: RuleMatch | None
+    veto: str | None
+
+
+def choose(held_out: HeldOut, rules: RuleSet) -> Thresholds:
+    """Choose the thresholds on held-out families.
+
+    ``hard_threshold`` trades good addresses called hard (counted three times) against
+    hard bounces missed; ``threshold`` is the one that gives the highest accuracy of
+    model and rules together. Ties go to the model.
+    """
+    cases = _cases(held_out, rules)
+    current = Thresholds(0.0, 0.5, REVIEW_BELOW, _rule_confidence(cases))
+    current = min(
+        (replace(current, hard_threshold=float(value)) for value in np.arange(0.40, 0.81, 0.05).round(2)),
+        key=lambda candidate: _cost(cases, candidate),
+    )
+    return max(
+        (replace(current, threshold=float(value)) for value in np.arange(0.0, 0.71, 0.05).round(2)),
+        key=lambda candidate: (_accuracy(cases, candidate), -candidate.threshold),
+    )
+
+
+def held_out_figures(held_out: HeldOut, thresholds: Thresholds, rules: RuleSet) -> dict[str, Any]:
+    """The figures of the model alone and of both, on templates of unseen families."""
+    cases = _cases(held_out, rules)
+    rows = [Labelled(case.example.text, case.example.reason, _also(case.example)) for case in cases]
+    model = [Answer(case.ranked[0][0], case.ranked[0][1], "model") for case in cases]
+    both = [_resolve(case, thresholds) for case in cases]
+    return {
+        "held_out_families": {name: figures(rows, answers) for name, answers in (("model", model), ("both", both))},
+        "temperature": held_out.temperature,
+    }
+
+
+def _also(example: Example) -> tuple[str, ...]:
+    return (example.also,) if example.also else ()
+
+
+def _cases(held_out: HeldOut, rules: RuleSet) -> list[_Case]:
+    cases = []
+    for example, row in zip(held_out.examples, held_out.probabilities, strict=True):
+        if not example.plain:
+            continue
+        diagnostic = parse(example.text)
+        if not has_words(diagnostic.words):
+            continue
+        order = np.argsort(row)[::-1]
+        ranked = [(held_out.labels[index], float(row[index])) for index in order]
+        cases.append(_Case(example, ranked, rules.decide(diagnostic), rules.veto(diagnostic)))
+    return cases
+
+
+def _rule_confidence(cases: list[_Case]) -> dict[str, float]:
+    hits: dict[str, list[bool]] = {f"{kind}_{how}": [] for kind in ("words", "codes") for how in ("agree", "alone")}
+    for case in cases:
+        if case.rule is None:
+            continue
+        agrees = case.rule.reason in [label for label, _ in case.ranked[:3]]
+        right = case.rule.reason in (case.example.reason, case.example.also)
+        if case.ranked[0][1] < 0.5:  # the rules are asked only where the model is unsure
+            hits[f"{case.rule.kind}_{'agree' if agrees else 'alone'}"].append(right)
+    # Laplace's rule of succession keeps a rarely seen combination from looking certain.
+    return {name: round((sum(found) + 1) / (len(found) + 2), 4) for name, found in hits.items()}
+
+
+def _resolve(case: _Case, thresholds: Thresholds) -> Answer:
+    reason, confidence, by_rule = resolve(case.ranked, case.rule, case.veto, thresholds)
+    return Answer(reason, confidence, "rules" if by_rule else "model")
+
+
+def _accuracy(cases: list[_Case], thresholds: Thresholds) -> float:
+    return sum(_resolve(case, thresholds).reason in (case.example.reason, case.example.also) for case in cases) / len(
+        cases
+    )
+
+
+def _cost(cases: list[_Case], thresholds: Thresholds) -> float:
+    cost = 0
+    for case in cases:
+        said = _resolve(case, thresholds).reason in HARD
+        true = case.example.reason in HARD
+        cost += 3 if said and not true and case.example.also not in HARD else 1 if true and not said else 0
+    return cost
