@@ -44,6 +44,8 @@ class Manifest:
         Confidence from which on the model decides; below, the rules are asked.
     hard_threshold : float
         Least joint probability of the hard reasons for one of them to stand.
+    rule_weight : dict
+        What the rules' verdict adds to the log-odds of its reason, by ``words`` or ``codes``.
     review_below : float
         Confidence under which the advice becomes ``review``.
     confidence : dict
@@ -64,6 +66,7 @@ class Manifest:
     labels: tuple[str, ...]
     threshold: float
     hard_threshold: float
+    rule_weight: dict[str, float]
     review_below: float
     confidence: dict[str, float]
     libraries: dict[str, str]
@@ -158,6 +161,7 @@ class Thresholds:
 
     threshold: float
     hard_threshold: float
+    rule_weight: dict[str, float]
     review_below: float
     confidence: dict[str, float]
 
@@ -173,6 +177,7 @@ def make_manifest(
         labels=labels,
         threshold=thresholds.threshold,
         hard_threshold=thresholds.hard_threshold,
+        rule_weight=thresholds.rule_weight,
         review_below=thresholds.review_below,
         confidence=thresholds.confidence,
         libraries={name: version(name) for name in LIBRARIES},

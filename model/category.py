@@ -25,9 +25,9 @@ def category_of(reason: str, diagnostic: Diagnostic, taxonomy: Taxonomy = TAXONO
         return Category.TECHNICAL
     if diagnostic.reply_code == 421 or diagnostic.command in _BEFORE_ENVELOPE:
         return Category.TECHNICAL
-    subject = diagnostic.enhanced_status[2:3] if diagnostic.enhanced_status else ""
-    if subject in ("3", "4") and diagnostic.enhanced_status is not None and diagnostic.enhanced_status[3] == ".":
+    subject = diagnostic.enhanced_status.split(".")[1] if diagnostic.enhanced_status else ""
+    if subject in ("3", "4"):
         return Category.TECHNICAL
-    if diagnostic.command in _ENVELOPE or (subject == "2" and diagnostic.enhanced_status is not None):
+    if diagnostic.command in _ENVELOPE or subject == "2":
         return Category.SOFT
     return Category.TECHNICAL

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import exp
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import re2
 
 from whybounce.model.artifact import Manifest, Thresholds
-from whybounce.model.classifier import FloatArray, TextClassifier
+from whybounce.model.classifier import TextClassifier
 from whybounce.model.diagnostic import Diagnostic
 from whybounce.model.features import document
 from whybounce.model.prediction import Alternative, DecidedBy, Evidence
@@ -39,23 +43,24 @@ class Verdict:
 def decide(diagnostic: Diagnostic, classifier: TextClassifier, manifest: Manifest, rules: RuleSet) -> Verdict:
     """Decide on a parsed diagnostic with model and rules.
 
-    The model decides when its confidence reaches the manifest's threshold and the text
-    has words. Otherwise the rules do, words before codes. A hard reason stands only
-    when no rule about the sender matched and the hard reasons together clear
-    ``hard_threshold``.
+    The rules' verdict speaks in the model's ranking. The model decides when its
+    confidence then reaches the manifest's threshold and the text has words; otherwise
+    the rules do, words before codes. A hard reason stands only when no rule about the
+    sender matched and the hard reasons together clear ``hard_threshold``.
     """
     rule = rules.decide(diagnostic)
     if not has_words(diagnostic.words):
         return _by_rules(diagnostic, rule, manifest.confidence)
     doc = document(diagnostic)
-    ranked = rank(classifier, classifier.probabilities(doc))
-    reason, confidence, by_rule = resolve(ranked, rule, rules.veto(diagnostic), manifest)
+    own = rank(classifier.labels, classifier.probabilities(doc))
+    joint = pool(own, rule, manifest.rule_weight)
+    reason, confidence, by_rule = resolve(own, joint, rule, rules.veto(diagnostic), manifest)
     if by_rule is None:
-        return _by_model(diagnostic, classifier, doc, ranked, reason, confidence, manifest.review_below)
+        return _by_model(diagnostic, classifier, doc, joint, reason, confidence, manifest.review_below)
     return Verdict(
         reason=reason,
         confidence=_rounded(confidence),
-        alternatives=_alternatives(ranked, reason),
+        alternatives=_alternatives(joint, reason),
         decided_by=DecidedBy.RULES,
         evidence=(Evidence("rule", by_rule.text, id=by_rule.rule_id),),
         unsure=confidence < manifest.review_below,
@@ -63,15 +68,33 @@ def decide(diagnostic: Diagnostic, classifier: TextClassifier, manifest: Manifes
     )
 
 
+Ranking = list[tuple[str, float]]
+"""Labels with their probabilities, most probable first."""
+
+
+def pool(own: Ranking, rule: RuleMatch | None, weight: Mapping[str, float]) -> Ranking:
+    """Let the rules' verdict speak in the model's ranking.
+
+    The odds of the rule's reason are multiplied by ``exp(weight)``: a logarithmic
+    opinion pool (Genest and Zidek 1986) of the model and the rules.
+    """
+    if rule is None:
+        return own
+    factor = exp(weight[rule.kind])
+    raised = [(label, p * factor if label == rule.reason else p) for label, p in own]
+    total = sum(p for _, p in raised)
+    return sorted(((label, p / total) for label, p in raised), key=lambda item: -item[1])
+
+
 def resolve(
-    ranked: list[tuple[str, float]], rule: RuleMatch | None, veto: str | None, limits: Manifest | Thresholds
+    own: Ranking, joint: Ranking, rule: RuleMatch | None, veto: str | None, limits: Manifest | Thresholds
 ) -> tuple[str, float, RuleMatch | None]:
-    """Join the model's ranking and the rules' verdict.
+    """Choose the reason and say who decided.
 
     Parameters
     ----------
-    ranked : list of (label, probability)
-        Most probable first.
+    own, joint : Ranking
+        Of the model alone, and pooled with the rules.
     rule : RuleMatch or None
         What the rules say.
     veto : str or None
@@ -81,19 +104,22 @@ def resolve(
     Returns
     -------
     (reason, confidence, rule)
-        ``rule`` is None when the model decided.
+        ``rule`` is None when the model decided: it was sure enough, and the rules did
+        not turn its verdict.
     """
-    reason, confidence = _choose(ranked, limits.hard_threshold, veto)
+    reason, confidence = _choose(joint, limits.hard_threshold, veto)
+    if rule is not None and rule.reason == reason and own[0][0] != reason:
+        return reason, confidence, rule
     if confidence >= limits.threshold or rule is None or (rule.reason in HARD and veto is not None):
         return reason, confidence, None
-    agrees = rule.reason in [label for label, _ in ranked[:3]]
+    agrees = rule.reason in [label for label, _ in own[:3]]
     return rule.reason, limits.confidence[f"{rule.kind}_{'agree' if agrees else 'alone'}"], rule
 
 
 def decide_by_model(diagnostic: Diagnostic, classifier: TextClassifier) -> Verdict:
     """Decide with the model alone, sure or not."""
     doc = document(diagnostic)
-    ranked = rank(classifier, classifier.probabilities(doc))
+    ranked = rank(classifier.labels, classifier.probabilities(doc))
     return _by_model(diagnostic, classifier, doc, ranked, *ranked[0], review_below=0.0)
 
 
@@ -106,7 +132,7 @@ def _by_model(
     diagnostic: Diagnostic,
     classifier: TextClassifier,
     doc: str,
-    ranked: list[tuple[str, float]],
+    ranked: Ranking,
     reason: str,
     confidence: float,
     review_below: float,
@@ -128,16 +154,15 @@ def _by_model(
 
 def has_words(words: str) -> bool:
     """Whether anything but mask words is left of a text."""
-    return any(not word.isupper() and len(word) > 1 or not word.isascii() for word in words.split())
+    return any((not word.isupper() and len(word) > 1) or not word.isascii() for word in words.split())
 
 
-def rank(classifier: TextClassifier, probabilities: FloatArray) -> list[tuple[str, float]]:
-    """Labels with their probabilities, most probable first."""
-    order = probabilities.argsort()[::-1]
-    return [(classifier.labels[index], float(probabilities[index])) for index in order]
+def rank(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]) -> Ranking:
+    """Order labels by their probabilities."""
+    return [(labels[index], float(probabilities[index])) for index in probabilities.argsort()[::-1]]
 
 
-def _choose(ranked: list[tuple[str, float]], hard_threshold: float, veto: str | None) -> tuple[str, float]:
+def _choose(ranked: Ranking, hard_threshold: float, veto: str | None) -> tuple[str, float]:
     reason, confidence = ranked[0]
     if reason not in HARD:
         return reason, confidence
@@ -165,7 +190,7 @@ def _by_rules(diagnostic: Diagnostic, rule: RuleMatch | None, measured: Mapping[
     )
 
 
-def _alternatives(ranked: list[tuple[str, float]], reason: str) -> tuple[Alternative, ...]:
+def _alternatives(ranked: Ranking, reason: str) -> tuple[Alternative, ...]:
     return tuple(Alternative(label, _rounded(p)) for label, p in ranked if label != reason and p >= 0.005)[:3]
 
 

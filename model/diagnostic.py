@@ -101,7 +101,7 @@ _WRAPPERS = re2.compile(
     r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|x postfix|x unix|x qmail|x powermta"
     r"|x notes|x \w+) )+"
     r"|^(ADDR |to |from |recipient )*host HOST( @\w+)?( IP)?( NUM)? (said|refused to talk to me) "
-    r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|\w+)( command)?( \w*command)?$"
+    r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|auth \w+|\w+)( command)?( \w*command)?$"
     r"|\bon NUM mx HOST( @\w+)?( IP)?"
 )
 
@@ -116,10 +116,14 @@ _SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
 
 _RETRY = re2.compile(
     r"(?:retry|try|again|wait|greylist\w*|graylist\w*|later|come back|resend|defer\w*|throttl\w*|delay\w*|banned|blocked|temporarily)"
-    r"[^0-9]{0,60}?\b(\d{1,6})\s*(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|sekunden?|minuten?|secondes?|segundos?|minutos?)\b"
+    r"[^0-9]{0,60}?\b(\d{1,6})\s*(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|sekunden?|minuten?|secondes?|segundos?|minutos?)\b"
+)
+_RETRY_CLOCK = re2.compile(
+    r"(?:retry|try again|wait|greylist\w*|graylist\w*|come back)[^0-9]{0,60}?\b(?:in|for|after) "
+    r"(\d{1,2}):(\d\d):(\d\d)\b"
 )
 _RETRY_BARE = re2.compile(r"retry[-_ ]?(?:after|in)[=: ]+(\d{1,6})\b()")
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _COMMAND_HINTS = (
     "reply",
@@ -247,8 +251,7 @@ def _innermost(template: str) -> str:
 
 
 _CODE_CUES = frozenset(
-    "smtp said error code reply status reason response server failed xpostfix lmtp diagnostic by ADDR HOST IP with message "
-    "returned was result dsn transfail returns got codes remote".split()
+    ["smtp", "said", "error", "code", "reply", "status", "reason", "response", "server", "failed", "xpostfix", "lmtp", "diagnostic", "by", "ADDR", "HOST", "IP", "with", "message", "returned", "was", "result", "dsn", "transfail", "returns", "got", "codes", "remote"]
 )
 
 
@@ -294,6 +297,10 @@ def _words(inner: str) -> str:
 def retry_after_seconds(normalised: str) -> int | None:
     """Seconds to wait that a text asks for, at most a week."""
     lowered = normalised.lower()
+    clock = _RETRY_CLOCK.search(lowered)
+    if clock is not None:
+        seconds = int(clock.group(1)) * 3600 + int(clock.group(2)) * 60 + int(clock.group(3))
+        return seconds or None
     match = _RETRY.search(lowered) or _RETRY_BARE.search(lowered)
     if match is None:
         return None

@@ -9,8 +9,10 @@ caller passed, so equal templates give equal documents.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 from whybounce.model.diagnostic import Diagnostic
+from whybounce.model.masking import FIRST_WIDE
 
 CHAR_NGRAMS = (2, 5)
 """Shortest and longest character n-gram within a padded word."""
@@ -46,13 +48,17 @@ def split(doc: str) -> tuple[list[str], list[str]]:
 
 
 def word_features(doc: str) -> list[str]:
-    """Words, pairs of neighbouring words, and pairs with one word between them."""
-    words = split(doc)[0]
+    """Words and pairs of neighbouring words; scripts without spaces give pairs of characters."""
+    words: list[str] = []
+    for word in split(doc)[0]:
+        words += _wide_pairs(word) if word[0] >= FIRST_WIDE else (word,)
     padded = ["^", *words, "$"]
-    return [
-        *words,
-        *(f"{first} {second}" for first, second in zip(padded, padded[1:], strict=False)),
-    ]
+    return [*words, *(f"{first} {second}" for first, second in pairwise(padded))]
+
+
+@lru_cache(maxsize=32768)
+def _wide_pairs(run: str) -> tuple[str, ...]:
+    return tuple(run[start : start + 2] for start in range(max(1, len(run) - 1)))
 
 
 def char_features(doc: str) -> list[str]:

@@ -27,17 +27,19 @@ MAX_TEXT = 16 * 1024
 MAX_TOKEN = 254
 """Longest token that is looked at; a longer one is an id (RFC 5321: a path has 256)."""
 
-_FIRST_CJK = "\u2e80"
-_CONTROL = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFD)}
+FIRST_WIDE = "\u2e80"
+"""From this character on, scripts write without spaces (CJK)."""
+_CONTROL = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233, 65279, 65533), " ")
 _INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060))
 _SEPARATORS = dict.fromkeys(
     map(ord, "<>()[]{}\"'`,;|*!?=~^&\\$%+«»„“”‘’‚‹›。、，；！？（）【】「」『』《》・…·–—¡¿"), " "
 )
-_COUNTED = UNITS | frozenset(
-    "messages message mails emails recipients recipient connections characters chars octets lines hops".split()
-)
+_COUNTED = UNITS | frozenset(["messages", "mails", "emails", "recipients", "connections", "characters", "chars", "octets", "lines", "hops"])
+_BEFORE_A_CODE = frozenset(["ADDR", "HOST", "IP", "said", "smtp", "lmtp", "me", "error", "code", "reply", "response", "returned", "was", "transfail"])
 _NORMALISE = _CONTROL | _INVISIBLE
 _SPLIT = {**_SEPARATORS, ord("："): ":"}
+_SPLIT_BUT_ADDRESSES = {char: to for char, to in _SPLIT.items() if char not in (ord("+"), ord("="))}
+_ADDRESS_FIELDS = frozenset(["to", "from", "rcpt", "orcpt", "recipient", "sender", "mailfrom", "email", "mail", "address", "addr", "user"])
 
 
 def normalise(text: str) -> str:
@@ -82,8 +84,25 @@ def template_tokens(normalised: str) -> list[str]:
     list of str
         Words, codes and mask words in their order.
     """
-    masked = [_mask(token) for token in normalised.translate(_SPLIT).split()]
+    masked = [_mask(token) for token in _split(normalised)]
     return _canonical(" ".join(masked).split())
+
+
+def _split(normalised: str) -> list[str]:
+    if "@" not in normalised or ("+" not in normalised and "=" not in normalised):
+        return normalised.translate(_SPLIT).split()
+    # joe+news@example.com and bounce-7-joe=example.net@example.com are one address each.
+    tokens: list[str] = []
+    for token in normalised.translate(_SPLIT_BUT_ADDRESSES).split():
+        name, at, _ = token.partition("@")
+        field, equals, _ = name.partition("=")
+        if not at:
+            tokens += token.translate(_SPLIT).split()
+        elif equals and field.lower() in _ADDRESS_FIELDS:
+            tokens += [field, token[len(field) + 1 :]]
+        else:
+            tokens.append(token)
+    return tokens
 
 
 def _canonical(tokens: list[str]) -> list[str]:
@@ -93,9 +112,12 @@ def _canonical(tokens: list[str]) -> list[str]:
     for token in tokens:
         if token == previous and token.isupper():
             continue
-        if previous in REPLY_CODES and token in _COUNTED:
+        if (
+            previous in REPLY_CODES and token in _COUNTED
+            and len(kept) > 1 and kept[-2] not in _BEFORE_A_CODE and kept[-2][0] != "@"
+        ):  # fmt: skip
             kept[-1] = "NUM"
-            if len(kept) > 1 and kept[-2] == "NUM":
+            if kept[-2] == "NUM":
                 kept.pop()
         kept.append(token)
         previous = token
@@ -121,12 +143,14 @@ def _word(token: str) -> str:
 
 
 def _mask_token(token: str) -> str:
+    if "::" in token and (token.startswith("::") or token.endswith("::")) and _is_ip(token.lower()):
+        return "IP"
     token = token.strip(".:-_/#@").lower() if "@" not in token else token.strip(".:-_/#").lower()
     if not token:
         return ""
     if len(token) > MAX_TOKEN:
         return "ID"
-    if token[-1] >= _FIRST_CJK or token[0] >= _FIRST_CJK or (not token.isascii() and max(token) >= _FIRST_CJK):
+    if token[-1] >= FIRST_WIDE or token[0] >= FIRST_WIDE or (not token.isascii() and max(token) >= FIRST_WIDE):
         return _mask_mixed_script(token)
     if "@" in token:
         return _mask_address(token)
@@ -168,7 +192,8 @@ def _is_ip(token: str) -> bool:
     if token.startswith("ipv6:"):
         return True
     if token.count(":") >= 2 and not _is_time(token):
-        return all(len(piece) <= 4 and _is_hex(piece) for piece in token.split(":"))
+        pieces = token.split(":")
+        return any(pieces) and all(len(piece) <= 4 and _is_hex(piece) for piece in pieces)
     octets = token.partition(":")[0].partition("/")[0].split(".")
     return len(octets) == 4 and all(
         len(octet) <= 3 and octet and (octet.isdigit() or not octet.strip("x#")) for octet in octets
@@ -185,10 +210,10 @@ def _is_time(token: str) -> bool:
 
 
 def _mask_address(token: str) -> str:
-    before, _, _ = token.partition("@")
+    before, _, after = token.partition("@")
     prefix, colon, local = before.rpartition(":")
     if not local:  # "@example.com": a domain that is named like an address
-        return "HOST"
+        return "HOST" if after.strip("@") else ""
     return f"{_mask_token(prefix)} ADDR" if colon and prefix else "ADDR"
 
 
@@ -240,12 +265,12 @@ def _mask_mixed_script(token: str) -> str:
     pieces: list[str] = []
     wide_now: bool | None = None
     for char in token:
-        is_wide = char >= _FIRST_CJK
+        is_wide = char >= FIRST_WIDE
         if is_wide is not wide_now:
             pieces.append("")
             wide_now = is_wide
         pieces[-1] += char
-    return " ".join(fold(piece) if piece[0] >= _FIRST_CJK else _mask_token(piece) for piece in pieces)
+    return " ".join(fold(piece) if piece[0] >= FIRST_WIDE else _mask_token(piece) for piece in pieces)
 
 
 def _mask_foreign(token: str) -> str:

@@ -34,6 +34,9 @@ ABOUT_THE_SENDER = frozenset(
 )  # fmt: skip
 """Reasons that lie with the sender or the connection."""
 
+MAX_MEMORY = 128 * 1024 * 1024
+"""Bytes that RE2 may use for the compiled rules and their automaton."""
+
 RULESET = Path(__file__).parent / "ruleset"
 
 
@@ -84,7 +87,7 @@ class RuleSet:
         twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
         if twice:
             raise RuleError(f"rule ids used twice: {', '.join(twice)}; give each rule an id of its own")
-        self._set = re2.Set.SearchSet()
+        self._set = re2.Set.SearchSet(_options())
         for rule in rules:
             try:
                 self._set.Add(rule.pattern)
@@ -121,6 +124,13 @@ class RuleSet:
             return RuleMatch(rule.reason, rule.id, match.group().strip() if match else "")
         coded = reason_of_codes(diagnostic)
         return RuleMatch(*coded) if coded else None
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.max_mem = MAX_MEMORY
+    options.log_errors = False
+    return options
 
 
 def _codes_fit(rule: Rule, diagnostic: Diagnostic) -> bool:

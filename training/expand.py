@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from whybounce.data.slots import fill
 from whybounce.model.diagnostic import parse
 from whybounce.model.features import document
+from whybounce.training.boilerplate import AFTER, BEFORE
 from whybounce.training.corpus import Template
 
 _CODES = re.compile(r"^(?P<reply>[245]\d\d)?(?P<gap>[ -]?)(?P<status>[245]\.\d{1,3}\.\d{1,3})?[ :-]*")
@@ -22,6 +23,9 @@ _COMMANDS = {"mail": "MAIL FROM", "rcpt": "RCPT TO", "data": "DATA", "eod": "end
 _EXIM = {"mail": "MAIL FROM:<{sender}>", "rcpt": "RCPT TO:<{rcpt}>", "data": "DATA", "eod": "end of data"}
 _WRONG_HARD = ("550", "553", "554 5.7.1", "550 5.1.1", "552", "550 5.7.1", "501", "554 5.0.0", "550 5.2.1")
 _WRONG_SOFT = ("450", "451", "421 4.7.0", "452 4.2.2", "450 4.1.1", "451 4.3.0", "421")
+
+DISGUISES = 4
+"""Variants of a template besides itself; more cost time and moved no held-out figure."""
 
 
 @dataclass(slots=True)
@@ -104,18 +108,21 @@ def variants(template: Template, rng: random.Random) -> Iterator[tuple[str, floa
     rest = text[codes.end() :] if codes else text
     if len(rest.split()) < 2 and rest.isascii():
         return  # codes without words: there is nothing to vary
+    disguises: list[tuple[str, float]] = []
     if reply or status:
-        yield rest, 0.3
+        disguises.append((rest, 0.5))
     if reply and status:
-        yield f"{reply} {rest}", 0.3
-        yield f"{status} {rest}", 0.1
-    yield _wrapped(template, text, rng), 0.4
+        disguises.append((f"{rng.choice((reply, reply, status))} {rest}", 0.4))
+    disguises.append((_wrapped(template, text, rng), 0.4))
+    if template.reason != "no_information":
+        disguises.append((f"{rng.choice(BEFORE)} {text}", 0.3))
+        disguises.append((f"{text} {rng.choice(AFTER)}", 0.3))
     if reply and reply[0] in "45":
-        wrong = _WRONG_HARD if reply[0] == "5" else _WRONG_SOFT
-        yield f"{rng.choice(wrong)} {rest}", 0.15
+        disguises.append((f"{rng.choice(_WRONG_HARD if reply[0] == '5' else _WRONG_SOFT)} {rest}", 0.3))
     words = text.split()
     if len(words) > 9:
-        yield " ".join(words[: rng.randint(7, len(words) - 1)]), 0.15
+        disguises.append((" ".join(words[: rng.randint(7, len(words) - 1)]), 0.3))
+    yield from rng.sample(disguises, min(DISGUISES, len(disguises)))
 
 
 def _wrapped(template: Template, text: str, rng: random.Random) -> str:

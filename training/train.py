@@ -12,9 +12,9 @@ import numpy.typing as npt
 from scipy.special import softmax
 
 from whybounce.model import artifact
-from whybounce.model.rules import RuleSet, default_rules
 from whybounce.model.diagnostic import parse
 from whybounce.model.features import document
+from whybounce.model.rules import RuleSet, default_rules
 from whybounce.training.corpus import Template
 from whybounce.training.expand import Example, expand
 from whybounce.training.fit import apply_temperature, family_folds, fit, logits, temperature
