@@ -43,7 +43,8 @@ class Manifest:
     threshold : float
         Confidence from which on the model decides; below, the rules are asked.
     hard_threshold : float
-        Least joint probability of the hard reasons for one of them to stand.
+        Least share of the hard reasons, together, against the strongest other reason
+        for one of them to stand: 0.5 asks for as much, 0.8 for four times as much.
     rule_weight : dict
         What the rules' verdict adds to the log-odds of its reason, by ``words`` or ``codes``.
     review_below : float
@@ -90,7 +91,7 @@ class Manifest:
         try:
             fields = json.loads(text)
             return cls(**{**fields, "labels": tuple(fields["labels"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise ArtifactError(f"the manifest cannot be read ({error}); train or fetch the artifact again") from error
 
 
@@ -98,7 +99,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of an artifact folder; raises ArtifactError."""
     try:
         text = (folder / MANIFEST_FILE).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # not UTF-8, or a null character in the path
         raise ArtifactError(
             f"no readable {MANIFEST_FILE} in {folder} ({error}); run: whybounce train --out {folder}"
         ) from error

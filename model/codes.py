@@ -30,6 +30,7 @@ STATUS: dict[str, R] = {
     "x.6.3": R.DATA_FORMAT_ERROR, "x.6.4": R.DATA_FORMAT_ERROR, "x.6.5": R.DATA_FORMAT_ERROR,
     "x.6.6": R.DATA_FORMAT_ERROR, "x.6.7": R.DATA_FORMAT_ERROR, "x.6.8": R.DATA_FORMAT_ERROR,
     "x.6.9": R.DATA_FORMAT_ERROR, "x.6.10": R.DATA_FORMAT_ERROR,
+    "4.7.0": R.RATE_LIMITED, "4.7.1": R.RATE_LIMITED,
     "x.7.0": R.POLICY_REJECTION, "x.7.1": R.POLICY_REJECTION, "x.7.2": R.POLICY_REJECTION,
     "x.7.3": R.POLICY_REJECTION, "x.7.4": R.TLS_REQUIRED, "x.7.5": R.TLS_REQUIRED, "x.7.6": R.TLS_REQUIRED,
     "x.7.7": R.AUTHENTICATION_FAILURE, "x.7.8": R.RELAY_DENIED, "x.7.9": R.RELAY_DENIED,
@@ -48,12 +49,13 @@ STATUS: dict[str, R] = {
 REPLY: dict[int, R] = {
     420: R.NETWORK_ERROR, 421: R.SERVER_BUSY, 431: R.SERVER_BUSY, 432: R.OTHER_RECEIVER_ERROR,
     441: R.NETWORK_ERROR, 442: R.NETWORK_ERROR, 446: R.MAIL_LOOP, 447: R.DELIVERY_EXPIRED,
-    450: R.GENERAL_ERROR, 451: R.GENERAL_ERROR, 452: R.SERVER_BUSY, 454: R.TLS_REQUIRED, 455: R.DATA_FORMAT_ERROR,
+    450: R.GENERAL_ERROR, 451: R.OTHER_RECEIVER_ERROR, 452: R.SERVER_BUSY, 454: R.TLS_REQUIRED,
+    455: R.DATA_FORMAT_ERROR,
     500: R.DATA_FORMAT_ERROR, 501: R.DATA_FORMAT_ERROR, 502: R.DATA_FORMAT_ERROR, 503: R.DATA_FORMAT_ERROR,
     504: R.DATA_FORMAT_ERROR, 510: R.INVALID_RECIPIENT, 511: R.INVALID_RECIPIENT, 512: R.BAD_DOMAIN,
     513: R.ADDRESS_ERROR, 521: R.BAD_DOMAIN, 523: R.MESSAGE_TOO_LARGE, 530: R.RELAY_DENIED, 535: R.RELAY_DENIED,
     534: R.RELAY_DENIED, 538: R.TLS_REQUIRED, 541: R.POLICY_REJECTION, 551: R.INVALID_RECIPIENT,
-    552: R.MAILBOX_FULL, 553: R.GENERAL_HARD_BOUNCE, 554: R.GENERAL_HARD_BOUNCE, 555: R.DATA_FORMAT_ERROR,
+    552: R.MAILBOX_FULL, 553: R.SENDER_REJECTED, 554: R.GENERAL_HARD_BOUNCE, 555: R.DATA_FORMAT_ERROR,
     556: R.BAD_DOMAIN,
 }  # fmt: skip
 """Reply code -> reason."""
@@ -75,6 +77,10 @@ def reason_of_codes(diagnostic: Diagnostic) -> tuple[str, str, str] | None:
             return reason, f"codes.status.{status}", status
     if code is not None and (status is None or status.endswith((".0.0", ".1.0", ".2.0"))):
         reason = REPLY.get(code)
+        if code == 554 and not diagnostic.words.isupper() and diagnostic.words:
+            # RFC 5321: 554 refuses the transaction, not the recipient. Words that no rule understood may be
+            # about the sender, so a person looks at them before an address is given up.
+            reason = R.POLICY_REJECTION
         if reason is not None and not (early and code // 100 == 5 and reason is R.GENERAL_HARD_BOUNCE):
             return reason, f"codes.reply.{code}", str(code)
     match diagnostic.code_class:

@@ -13,13 +13,19 @@ import re2
 
 from whybounce.model.artifact import Manifest, Thresholds
 from whybounce.model.classifier import TextClassifier
-from whybounce.model.diagnostic import Diagnostic
+from whybounce.model.diagnostic import Diagnostic, Phase
 from whybounce.model.features import document
 from whybounce.model.prediction import Alternative, DecidedBy, Evidence
 from whybounce.model.rules import RuleMatch, RuleSet
 from whybounce.model.taxonomy import TAXONOMY, Reason
 
 HARD = frozenset(info.reason for info in TAXONOMY if TAXONOMY.is_hard(info.reason))
+HARD_AT_LEAST = 0.3
+"""Joint probability under which no hard reason stands, however weak the others are."""
+
+EARLY_THRESHOLD = 0.95
+"""The ``hard_threshold`` before RCPT TO."""
+
 RULES_ONLY_CONFIDENCE = {"words": 0.8, "codes": 0.5}
 """Confidence of the rules when no model measured them."""
 
@@ -46,7 +52,8 @@ def decide(diagnostic: Diagnostic, classifier: TextClassifier, manifest: Manifes
     The rules' verdict speaks in the model's ranking. The model decides when its
     confidence then reaches the manifest's threshold and the text has words; otherwise
     the rules do, words before codes. A hard reason stands only when no rule about the
-    sender matched and the hard reasons together clear ``hard_threshold``.
+    sender matched and the hard reasons together outweigh the strongest other reason by
+    ``hard_threshold``.
     """
     rule = rules.decide(diagnostic)
     if not has_words(diagnostic.words):
@@ -54,7 +61,7 @@ def decide(diagnostic: Diagnostic, classifier: TextClassifier, manifest: Manifes
     doc = document(diagnostic)
     own = rank(classifier.labels, classifier.probabilities(doc))
     joint = pool(own, rule, manifest.rule_weight)
-    reason, confidence, by_rule = resolve(own, joint, rule, rules.veto(diagnostic), manifest)
+    reason, confidence, by_rule = resolve(own, joint, rule, bar(diagnostic, rules), manifest)
     if by_rule is None:
         return _by_model(diagnostic, classifier, doc, joint, reason, confidence, manifest.review_below)
     return Verdict(
@@ -86,8 +93,33 @@ def pool(own: Ranking, rule: RuleMatch | None, weight: Mapping[str, float]) -> R
     return sorted(((label, p / total) for label, p in raised), key=lambda item: -item[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What stands against a hard reason in a text.
+
+    Attributes
+    ----------
+    veto : str or None
+        The reason about the sender that a rule found: no hard reason at all.
+    early : bool
+        Whether the server answered before RCPT TO, where it did not know the
+        recipient yet: only a specific hard reason, said plainly.
+    """
+
+    veto: str | None
+    early: bool
+
+
+_NOTHING = Bar(None, early=False)
+
+
+def bar(diagnostic: Diagnostic, rules: RuleSet) -> Bar:
+    """Look for what stands against a hard reason."""
+    return Bar(rules.veto(diagnostic), diagnostic.command in (Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL))
+
+
 def resolve(
-    own: Ranking, joint: Ranking, rule: RuleMatch | None, veto: str | None, limits: Manifest | Thresholds
+    own: Ranking, joint: Ranking, rule: RuleMatch | None, against: Bar, limits: Manifest | Thresholds
 ) -> tuple[str, float, RuleMatch | None]:
     """Choose the reason and say who decided.
 
@@ -97,8 +129,8 @@ def resolve(
         Of the model alone, and pooled with the rules.
     rule : RuleMatch or None
         What the rules say.
-    veto : str or None
-        The reason about the sender that a rule found in the text, if any.
+    against : Bar
+        What stands against a hard reason.
     limits : Manifest or Thresholds
 
     Returns
@@ -107,10 +139,10 @@ def resolve(
         ``rule`` is None when the model decided: it was sure enough, and the rules did
         not turn its verdict.
     """
-    reason, confidence = _choose(joint, limits.hard_threshold, veto)
+    reason, confidence = _choose(joint, limits.hard_threshold, against)
     if rule is not None and rule.reason == reason and own[0][0] != reason:
         return reason, confidence, rule
-    if confidence >= limits.threshold or rule is None or (rule.reason in HARD and veto is not None):
+    if confidence >= limits.threshold or rule is None or (rule.reason in HARD and against != _NOTHING):
         return reason, confidence, None
     agrees = rule.reason in [label for label, _ in own[:3]]
     return rule.reason, limits.confidence[f"{rule.kind}_{'agree' if agrees else 'alone'}"], rule
@@ -162,15 +194,24 @@ def rank(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]) ->
     return [(labels[index], float(probabilities[index])) for index in probabilities.argsort()[::-1]]
 
 
-def _choose(ranked: Ranking, hard_threshold: float, veto: str | None) -> tuple[str, float]:
+def _choose(ranked: Ranking, hard_threshold: float, against: Bar) -> tuple[str, float]:
     reason, confidence = ranked[0]
     if reason not in HARD:
         return reason, confidence
+    if against.veto is not None:
+        return against.veto, dict(ranked).get(against.veto, 0.0)
+    hard = sum(probability for label, probability in ranked if label in HARD)
+    other, chance = next((label, probability) for label, probability in ranked if label not in HARD)
+    share = EARLY_THRESHOLD if against.early else hard_threshold
+    if hard < HARD_AT_LEAST or hard < share * (hard + chance):
+        return other, chance
+    return reason, confidence
     if veto is not None:
         return veto, dict(ranked).get(veto, 0.0)
     hard = sum(probability for label, probability in ranked if label in HARD)
-    if hard < hard_threshold:
-        return next((label, probability) for label, probability in ranked if label not in HARD)
+    other, chance = next((label, probability) for label, probability in ranked if label not in HARD)
+    if hard < hard_threshold * (hard + chance):
+        return other, chance
     return reason, confidence
 
 

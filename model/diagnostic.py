@@ -76,16 +76,21 @@ class Diagnostic:
         return int(self.enhanced_status[0]) if self.enhanced_status else None
 
 
+_ANSWERED = r"(in reply to|after|in response to|while sending|response to) (the )?(pipelined )?"
 _PHASE_PATTERNS = (
-    # What the wrapper states outright comes before what words only suggest.
-    (Phase.DATA, r"(in reply to|after|in response to|while sending|response to) (the )?(end of data|end of message|data|message body|bdat|sending message|dot)\b|message data|after data"),
-    (Phase.RCPT, r"(in reply to|after|in response to|while sending|response to) (the )?(pipelined )?rcpt\b|rcpt to ADDR"),
-    (Phase.MAIL, r"(in reply to|after|in response to|while sending|response to) (the )?(pipelined )?mail( from)?\b|mail from ADDR( size NUM)? [45]\d\d"),
-    (Phase.STARTTLS, r"(in reply to|after|in response to|while sending|response to) (the )?starttls\b"),
-    (Phase.AUTH, r"(in reply to|after|in response to|while sending|response to) (the )?auth\b"),
-    (Phase.EHLO, r"(in reply to|after|in response to|while sending|response to) (the )?(ehlo|helo|lhlo)\b|performing the (ehlo|helo) handshake|refused to talk to me"),
+    # What the wrapper states outright comes before what words only suggest. The
+    # "Connected to … but …" forms are qmail-remote's.
+    (Phase.DATA, _ANSWERED + r"(end of data|end of message|data|message body|bdat|sending message|dot)\b"),
+    (Phase.DATA, r"message data|failed on data command|failed after i sent the message"),
+    (Phase.RCPT, _ANSWERED + r"rcpt\b|rcpt to ADDR|does not like recipient|like our rcpt to"),
+    (Phase.MAIL, _ANSWERED + r"mail( from)?\b|mail from ADDR( size NUM)? [45]\d\d|but sender was rejected"),
+    (Phase.STARTTLS, _ANSWERED + r"starttls\b"),
+    (Phase.AUTH, _ANSWERED + r"auth\b"),
+    (Phase.EHLO, _ANSWERED + r"(ehlo|helo|lhlo)\b|performing the (ehlo|helo) handshake|refused to talk to me"),
+    (Phase.EHLO, r"but my name was rejected"),
     (Phase.CONNECT, r"initial connection|initial server greeting|server greeting|connect to HOST|connection banner"),
-)  # fmt: skip
+    (Phase.CONNECT, r"but greeting failed"),
+)
 _PHASES = re2.Set.SearchSet()
 for _, _pattern in _PHASE_PATTERNS:
     _PHASES.Add(_pattern)
@@ -97,25 +102,36 @@ _COMMANDS = {
     "rcpt": Phase.RCPT, "data": Phase.DATA, "bdat": Phase.DATA, "eod": Phase.DATA, "end": Phase.DATA,
 }  # fmt: skip
 
+_HOST = r"HOST(?: @\w+)?(?: IP)*(?: NUM)?"
 _WRAPPERS = re2.compile(
-    r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|x postfix|x unix|x qmail|x powermta"
-    r"|x notes|x \w+) )+"
-    r"|^(ADDR |to |from |recipient )*host HOST( @\w+)?( IP)?( NUM)? (said|refused to talk to me) "
-    r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|auth \w+|\w+)( command)?( \w*command)?$"
+    r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|remote protocol error|x \w+) )+"
+    rf"|^(ADDR |to |from |recipient )*host {_HOST} (said|refused to talk to me) "
+    r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|\w+)"
+    r"( command)?( \w*command)?$"
     r"|\bon NUM mx HOST( @\w+)?( IP)?"
 )
 
-_INNER = re2.compile(
-    r"(?:last transfail|last error|last reply|last response|last smtp error|remote server returned|remote host said"
-    r"|response was|reply was|the error was|the reason was|reason given was|server responded with|the response from the remote server was|the error that the other server returned was"
-    r"|HOST(?: @\w+)?(?: IP)*(?: NUM)? said|refused to talk to me"
-    r"|smtp error from remote (?:mail )?server(?: after (?:end of data|pipelined \w+(?: from ADDR| from| to ADDR| to)?|initial connection|\w+(?: from ADDR| from| to ADDR| to)?)(?: size NUM)?)?(?: host HOST(?: @\w+)?(?: IP)?)?"
-    r"|smtp error from remote mailer after (?:end of data|initial connection|\w+(?: from ADDR| from| to ADDR| to)?)(?: size NUM)?(?: host HOST(?: @\w+)?(?: IP)?)?)"
+_QUOTES = (
+    r"last (?:transfail|error|reply|response|smtp error)",
+    r"remote (?:server returned|host said)",
+    r"(?:response|reply|error|reason) was",
+    r"reason given was",
+    r"the response from the remote server was",
+    r"the error that the other server returned was",
+    r"server responded with",
+    rf"{_HOST} said",
+    r"refused to talk to me",
+    r"smtp error from remote (?:mail )?(?:server|mailer)"
+    r"(?: after (?:end of data|initial connection|(?:pipelined )?\w+(?: from ADDR| from| to ADDR| to)?)(?: size NUM)?)?"
+    rf"(?: host {_HOST})?",
 )
+"""What MTAs write before they quote another server's answer."""
+
+_INNER = re2.compile("(?:" + "|".join(_QUOTES) + ")")
 _SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
 
 _RETRY = re2.compile(
-    r"(?:retry|try|again|wait|greylist\w*|graylist\w*|later|come back|resend|defer\w*|throttl\w*|delay\w*|banned|blocked|temporarily)"
+    r"(?:retry|try|again|wait|gr[ea]ylist\w*|later|come back|resend|defer\w*|throttl\w*|delay\w*|banned|blocked|temporarily)"
     r"[^0-9]{0,60}?\b(\d{1,6})\s*(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|sekunden?|minuten?|secondes?|segundos?|minutos?)\b"
 )
 _RETRY_CLOCK = re2.compile(
@@ -251,7 +267,36 @@ def _innermost(template: str) -> str:
 
 
 _CODE_CUES = frozenset(
-    ["smtp", "said", "error", "code", "reply", "status", "reason", "response", "server", "failed", "xpostfix", "lmtp", "diagnostic", "by", "ADDR", "HOST", "IP", "with", "message", "returned", "was", "result", "dsn", "transfail", "returns", "got", "codes", "remote"]
+    [
+        "smtp",
+        "said",
+        "error",
+        "code",
+        "reply",
+        "status",
+        "reason",
+        "response",
+        "server",
+        "failed",
+        "xpostfix",
+        "lmtp",
+        "diagnostic",
+        "by",
+        "ADDR",
+        "HOST",
+        "IP",
+        "with",
+        "message",
+        "returned",
+        "was",
+        "result",
+        "dsn",
+        "transfail",
+        "returns",
+        "got",
+        "codes",
+        "remote",
+    ]
 )
 
 

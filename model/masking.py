@@ -34,12 +34,33 @@ _INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2060
 _SEPARATORS = dict.fromkeys(
     map(ord, "<>()[]{}\"'`,;|*!?=~^&\\$%+«»„“”‘’‚‹›。、，；！？（）【】「」『』《》・…·–—¡¿"), " "
 )
-_COUNTED = UNITS | frozenset(["messages", "mails", "emails", "recipients", "connections", "characters", "chars", "octets", "lines", "hops"])
-_BEFORE_A_CODE = frozenset(["ADDR", "HOST", "IP", "said", "smtp", "lmtp", "me", "error", "code", "reply", "response", "returned", "was", "transfail"])
+_COUNTED = UNITS | frozenset(
+    ["messages", "mails", "emails", "recipients", "connections", "characters", "chars", "octets", "lines", "hops"]
+)
+_BEFORE_A_CODE = frozenset(
+    [
+        "ADDR",
+        "HOST",
+        "IP",
+        "said",
+        "smtp",
+        "lmtp",
+        "me",
+        "error",
+        "code",
+        "reply",
+        "response",
+        "returned",
+        "was",
+        "transfail",
+    ]
+)
 _NORMALISE = _CONTROL | _INVISIBLE
 _SPLIT = {**_SEPARATORS, ord("："): ":"}
 _SPLIT_BUT_ADDRESSES = {char: to for char, to in _SPLIT.items() if char not in (ord("+"), ord("="))}
-_ADDRESS_FIELDS = frozenset(["to", "from", "rcpt", "orcpt", "recipient", "sender", "mailfrom", "email", "mail", "address", "addr", "user"])
+_ADDRESS_FIELDS = frozenset(
+    ["to", "from", "rcpt", "orcpt", "recipient", "sender", "mailfrom", "email", "mail", "address", "addr", "user"]
+)
 
 
 def normalise(text: str) -> str:

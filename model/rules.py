@@ -87,6 +87,7 @@ class RuleSet:
         twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
         if twice:
             raise RuleError(f"rule ids used twice: {', '.join(twice)}; give each rule an id of its own")
+        self._patterns: dict[str, Any] = {}
         self._set = re2.Set.SearchSet(_options())
         for rule in rules:
             try:
@@ -102,6 +103,11 @@ class RuleSet:
             return []
         hits = self._set.Match(diagnostic.words) or ()
         return [rule for rule in map(self.rules.__getitem__, sorted(hits)) if _codes_fit(rule, diagnostic)]
+
+    def _pattern(self, rule: Rule) -> Any:
+        if rule.id not in self._patterns:
+            self._patterns[rule.id] = re2.compile(rule.pattern)
+        return self._patterns[rule.id]
 
     def veto(self, diagnostic: Diagnostic) -> str | None:
         """The reason about the sender that outranks every rule for a bad address, if any.
@@ -120,7 +126,7 @@ class RuleSet:
         found = self.matches(diagnostic)
         if found:
             rule = found[0]
-            match = re2.search(rule.pattern, diagnostic.words)
+            match = self._pattern(rule).search(diagnostic.words)
             return RuleMatch(rule.reason, rule.id, match.group().strip() if match else "")
         coded = reason_of_codes(diagnostic)
         return RuleMatch(*coded) if coded else None

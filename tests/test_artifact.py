@@ -8,8 +8,6 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -268,46 +266,52 @@ def test_a_full_disk_is_an_error_that_keeps_the_old_model(
     assert load(folder)[1] == small.manifest
 
 
-# The process is killed at the n-th call of a step of publishing. {step} of the os module.
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from whybounce.model import artifact
-folder, payload, manifest, step, when, number = sys.argv[1:]
-real, calls = getattr(os, step), 0
-def dying(*args, **named):
-    global calls
-    calls += 1
-    if calls == int(number) and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = real(*args, **named)
-    if calls == int(number):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-setattr(os, step, dying)
-artifact.publish(Path(folder), Path(payload).read_bytes(), artifact.Manifest.from_json(Path(manifest).read_text()))
-"""
+# The process is killed at the n-th call of a step of publishing.
 STEPS = [
-    (step, when, number)
-    for step, calls in (("fsync", 4), ("replace", 2), ("unlink", 1))
-    for number in range(1, calls + 1)
-    for when in ("before", "after")
-]
+    *((step, when, number) for step, calls in (("fsync", 4), ("replace", 2)) for number in range(1, calls + 1)
+      for when in ("before", "after")),
+    ("unlink", "before", 1), ("unlink", "before", 2), ("unlink", "before", 3), ("unlink", "after", 3),
+]  # fmt: skip
 
 
+def publish_and_die(folder: Path, payload: bytes, manifest: Manifest, step: str, when: str, number: int) -> int:
+    """Publish in a child process that is killed at a step of the os module; return its wait status."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    real, calls = getattr(os, step), 0
+
+    def dying(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*arguments, **named)
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(os, step, dying)
+    try:
+        publish(folder, payload, manifest)
+    finally:
+        os._exit(3)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # the child only writes files
 @pytest.mark.parametrize(("step", "when", "number"), STEPS)
-def test_killed_while_publishing(
-    folder: Path, small: Trained, tmp_path: Path, step: str, when: str, number: int
-) -> None:
+def test_killed_while_publishing(folder: Path, small: Trained, step: str, when: str, number: int) -> None:
     payload, manifest = other_model(small)
-    (tmp_path / "payload").write_bytes(payload)
-    (tmp_path / "manifest").write_text(manifest.to_json(), "utf-8")
-    arguments = [str(folder), str(tmp_path / "payload"), str(tmp_path / "manifest"), step, when, str(number)]
-    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    status = publish_and_die(folder, payload, manifest, step, when, number)
+    assert os.WIFSIGNALED(status), "publishing has no such step any more: adapt STEPS"
+    assert os.WTERMSIG(status) == signal.SIGKILL
     # A reader finds the old model or the new one, whole; it is the new one once the manifest was replaced.
     found = load(folder)[1]
-    switched = step == "unlink" or (step, number) in {("fsync", 4)} or (step, when, number) == ("replace", "after", 2)
+    switched = (step, number) in {("fsync", 4), ("unlink", 2), ("unlink", 3)} or (step, when, number) == (
+        "replace",
+        "after",
+        2,
+    )
     assert found == (manifest if switched else small.manifest)
     # Publishing again mends what the killed one left behind.
     publish(folder, payload, manifest)

@@ -64,7 +64,11 @@ CLEAR: dict[str, list[str]] = {
         "452 4.3.1 Insufficient system storage",
         "421 too many connections, server busy",
     ],
-    "general_error": ["450 4.0.0 Temporary failure", "451 Temporarily rejected", "450 4.2.0 mailbox temporarily unavailable"],
+    "general_error": [
+        "450 4.0.0 Temporary failure",
+        "451 Temporarily rejected",
+        "450 4.2.0 mailbox temporarily unavailable",
+    ],
     "data_format_error": [
         "554 5.6.0 Message contains malformed MIME",
         "500 5.5.2 Syntax error, command unrecognized",
@@ -114,12 +118,19 @@ CLEAR: dict[str, list[str]] = {
         "451 4.7.1 Greylisting in action, please come back later",
     ],
     "message_too_large": ["552 5.3.4 Message size exceeds fixed limit", "552 Message too large"],
-    "relay_denied": ["554 5.7.1 <a@example.com>: Relay access denied", "550 5.7.1 Unable to relay", "530 5.7.0 Authentication required"],
+    "relay_denied": [
+        "554 5.7.1 <a@example.com>: Relay access denied",
+        "550 5.7.1 Unable to relay",
+        "530 5.7.0 Authentication required",
+    ],
     "virus_detected": [
         "554 5.7.1 Virus found in message: Eicar-Test-Signature",
         "552 5.7.0 This message was blocked because its attachment type is not allowed",
     ],
-    "tls_required": ["530 5.7.0 Must issue a STARTTLS command first", "550 5.7.10 Encryption required for requested recipient"],
+    "tls_required": [
+        "530 5.7.0 Must issue a STARTTLS command first",
+        "550 5.7.10 Encryption required for requested recipient",
+    ],
     "mail_loop": ["554 5.4.6 Too many hops", "554 5.4.14 Hop count exceeded - possible mail loop"],
     "delivery_expired": ["retry timeout exceeded", "554 5.4.7 message expired in the queue"],
     "not_a_bounce": [
@@ -364,7 +375,10 @@ CODED = RuleMatch("mailbox_full", "codes.status.5.2.2", "5.2.2")
         # a sure model is not turned by a rule, an unsure one is
         ([("mailbox_full", 0.9), ("invalid_recipient", 0.1)], UNKNOWN, None, "mailbox_full", False),
         ([("mailbox_full", 0.5), ("spam_content", 0.4), ("greylisted", 0.1)], None, None, "mailbox_full", False),
-        ([("mailbox_full", 0.3), ("spam_content", 0.2), ("bad_domain", 0.15)], UNKNOWN, None, "invalid_recipient", True),
+        (
+            [("mailbox_full", 0.3), ("spam_content", 0.25), ("greylisted", 0.25), ("no_information", 0.2)],
+            UNKNOWN, None, "invalid_recipient", True,
+        ),
         ([("mailbox_full", 0.3), ("spam_content", 0.2)], None, None, "mailbox_full", False),
         # a rule that speaks may tip the balance
         ([("spam_content", 0.5), ("mailbox_full", 0.4)], FULL, None, "mailbox_full", True),
@@ -451,7 +465,12 @@ def test_any_text_and_any_fields(
     classifier: BounceClassifier, text: str, reply_code: int | None, enhanced_status: str | None,
     command: str | None, remote_host: str | None,
 ) -> None:  # fmt: skip
-    fields = {"reply_code": reply_code, "enhanced_status": enhanced_status, "command": command, "remote_host": remote_host}
+    fields = {
+        "reply_code": reply_code,
+        "enhanced_status": enhanced_status,
+        "command": command,
+        "remote_host": remote_host,
+    }
     check(classifier.predict_one(text, **fields))  # type: ignore[arg-type]
     explanation = classifier.explain(text, **fields)
     assert all(explanation.diagnostic.normalised[span.start : span.end] == span.text for span in explanation.highlights)
@@ -486,7 +505,11 @@ SAME_TEMPLATE = [
 
 def test_the_cache_is_exact(classifier: BounceClassifier) -> None:
     texts = [shape.format(number) for shape in SAME_TEMPLATE for number in (17, 1700, 99, 7)]
-    texts += [text for texts in CLEAR.values() for text in texts] + hostile_texts(200, seed=2) + ["x" * 20_000, "x " * 20_000]
+    texts += (
+        [text for texts in CLEAR.values() for text in texts]
+        + hostile_texts(200, seed=2)
+        + ["x" * 20_000, "x " * 20_000]
+    )
     used = classifier.predict(texts * 2)[len(texts) :]
     for text, cached in zip(texts, used, strict=True):
         fresh = BounceClassifier(classifier=classifier.classifier, manifest=classifier.manifest).predict_one(text)
@@ -518,7 +541,11 @@ def test_what_the_cache_must_not_mix_up(classifier: BounceClassifier) -> None:
 )
 def test_disguises_change_nothing(classifier: BounceClassifier, plain: str, disguised: str) -> None:
     first, second = classifier.predict_one(plain), classifier.predict_one(disguised)
-    assert (first.reason, first.reply_code, first.enhanced_status) == (second.reason, second.reply_code, second.enhanced_status)
+    assert (first.reason, first.reply_code, first.enhanced_status) == (
+        second.reason,
+        second.reply_code,
+        second.enhanced_status,
+    )
 
 
 # Explaining
@@ -527,7 +554,7 @@ def test_disguises_change_nothing(classifier: BounceClassifier, plain: str, disg
 def test_explanation_marks_the_words_that_decided(classifier: BounceClassifier) -> None:
     explanation = classifier.explain("550 5.1.1 <Joe@example.com>: Recipient rejected: User Unknown, bye")
     marked = {span.text for span in explanation.highlights}
-    assert any("nknown" in text for text in marked)
+    assert marked & {"User", "Unknown,", "5.1.1"}
     assert explanation.prediction.reason == "invalid_recipient"
     assert explanation.advice == Action.SUPPRESS.advice
     for span in explanation.highlights:
@@ -557,7 +584,9 @@ print("fine")
 
 
 def test_the_model_needs_neither_fastapi_nor_datasets(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-W", "error", "-c", IMPORT], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORT], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
     assert done.stdout == "fine\n", done.stderr
 
 

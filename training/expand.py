@@ -25,7 +25,7 @@ _WRONG_HARD = ("550", "553", "554 5.7.1", "550 5.1.1", "552", "550 5.7.1", "501"
 _WRONG_SOFT = ("450", "451", "421 4.7.0", "452 4.2.2", "450 4.1.1", "451 4.3.0", "421")
 
 DISGUISES = 4
-"""Variants of a template besides itself; more cost time and moved no held-out figure."""
+"""Variants of a template besides itself."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,11 @@ class Example:
 
 
 def expand(
-    templates: list[Template], *, seed: int = 0, progress: Callable[[int, int], None] | None = None
+    templates: list[Template],
+    *,
+    seed: int = 0,
+    disguises: int = DISGUISES,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Example]:
     """Turn templates into distinct, weighted documents.
 
@@ -58,6 +62,8 @@ def expand(
     templates : list of Template
     seed : int
         Same templates and seed, same examples.
+    disguises : int
+        Variants of a template besides itself, at most.
     progress : callable, optional
         Called with (templates done, templates in all).
 
@@ -70,7 +76,7 @@ def expand(
     for number, template in enumerate(templates):
         # One generator per template: adding a template changes nothing for the others.
         rng = random.Random(f"{seed}/{template.text}")
-        for plain, (text, weight) in _numbered(variants(template, rng)):
+        for plain, (text, weight) in _numbered(variants(template, rng, disguises)):
             filled = fill(text, rng)
             doc = document(parse(filled))
             example = found.get((doc, template.reason))
@@ -99,7 +105,7 @@ def _numbered(items: Iterator[tuple[str, float]]) -> Iterator[tuple[bool, tuple[
         yield index == 0, item
 
 
-def variants(template: Template, rng: random.Random) -> Iterator[tuple[str, float]]:
+def variants(template: Template, rng: random.Random, most: int = DISGUISES) -> Iterator[tuple[str, float]]:
     """Yield ``(text with slots, weight)``: the template itself first, then its disguises."""
     text = template.text
     yield text, 1.0
@@ -122,7 +128,7 @@ def variants(template: Template, rng: random.Random) -> Iterator[tuple[str, floa
     words = text.split()
     if len(words) > 9:
         disguises.append((" ".join(words[: rng.randint(7, len(words) - 1)]), 0.3))
-    yield from rng.sample(disguises, min(DISGUISES, len(disguises)))
+    yield from rng.sample(disguises, min(most, len(disguises)))
 
 
 def _wrapped(template: Template, text: str, rng: random.Random) -> str:

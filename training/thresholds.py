@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from whybounce.model.artifact import Thresholds
-from whybounce.model.decision import HARD, Ranking, has_words, pool, rank, resolve
+from whybounce.model.decision import HARD, Bar, Ranking, bar, has_words, pool, rank, resolve
 from whybounce.model.diagnostic import parse
 from whybounce.model.rules import RuleMatch, RuleSet
 from whybounce.training.expand import Example
@@ -20,7 +20,7 @@ REVIEW_BELOW = 0.4
 """Confidence under which the advice is to let a person look."""
 
 
-RULE_WEIGHT = {"words": 2.0, "codes": 0.5}
+RULE_WEIGHT = {"words": 2.0, "codes": 1.0}
 """What a rule's verdict adds to the log-odds of its reason.
 
 Not chosen on the corpus: the rules were developed on it and look better there than on
@@ -39,25 +39,26 @@ class HeldOut:
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
+    """A held-out template with what the model and the rules say about it."""
+
     example: Example
     own: Ranking
     joint: Ranking
     rule: RuleMatch | None
-    veto: str | None
+    against: Bar
 
 
-def choose(held_out: HeldOut, rules: RuleSet) -> Thresholds:
+def choose(cases: list[Case]) -> Thresholds:
     """Choose the thresholds on held-out families.
 
     ``hard_threshold`` trades good addresses called hard (counted three times) against
     hard bounces missed; ``threshold`` is the one that gives the highest accuracy of
     model and rules together. Ties go to the model.
     """
-    cases = _cases(held_out, rules)
     current = Thresholds(0.0, 0.5, RULE_WEIGHT, REVIEW_BELOW, _rule_confidence(cases))
     current = min(
-        (replace(current, hard_threshold=float(value)) for value in np.arange(0.40, 0.81, 0.05).round(2)),
+        (replace(current, hard_threshold=float(value)) for value in np.arange(0.50, 0.91, 0.05).round(2)),
         key=lambda candidate: _cost(cases, candidate),
     )
     return max(
@@ -66,23 +67,20 @@ def choose(held_out: HeldOut, rules: RuleSet) -> Thresholds:
     )
 
 
-def held_out_figures(held_out: HeldOut, thresholds: Thresholds, rules: RuleSet) -> dict[str, Any]:
+def held_out_figures(cases: list[Case], thresholds: Thresholds) -> dict[str, Any]:
     """The figures of the model alone and of both, on templates of unseen families."""
-    cases = _cases(held_out, rules)
     rows = [Labelled(case.example.text, case.example.reason, _also(case.example)) for case in cases]
     model = [Answer(*case.own[0], "model") for case in cases]
     both = [_resolve(case, thresholds) for case in cases]
-    return {
-        "held_out_families": {name: figures(rows, answers) for name, answers in (("model", model), ("both", both))},
-        "temperature": held_out.temperature,
-    }
+    return {name: figures(rows, answers) for name, answers in (("model", model), ("both", both))}
 
 
 def _also(example: Example) -> tuple[str, ...]:
     return (example.also,) if example.also else ()
 
 
-def _cases(held_out: HeldOut, rules: RuleSet) -> list[_Case]:
+def cases_of(held_out: HeldOut, rules: RuleSet) -> list[Case]:
+    """Ask the rules about every template, as it was written, that has words."""
     cases = []
     for example, row in zip(held_out.examples, held_out.probabilities, strict=True):
         if not example.plain:
@@ -92,11 +90,11 @@ def _cases(held_out: HeldOut, rules: RuleSet) -> list[_Case]:
             continue
         own = rank(held_out.labels, row)
         rule = rules.decide(diagnostic)
-        cases.append(_Case(example, own, pool(own, rule, RULE_WEIGHT), rule, rules.veto(diagnostic)))
+        cases.append(Case(example, own, pool(own, rule, RULE_WEIGHT), rule, bar(diagnostic, rules)))
     return cases
 
 
-def _rule_confidence(cases: list[_Case]) -> dict[str, float]:
+def _rule_confidence(cases: list[Case]) -> dict[str, float]:
     hits: dict[str, list[bool]] = {f"{kind}_{how}": [] for kind in ("words", "codes") for how in ("agree", "alone")}
     for case in cases:
         if case.rule is None:
@@ -109,18 +107,18 @@ def _rule_confidence(cases: list[_Case]) -> dict[str, float]:
     return {name: round((sum(found) + 1) / (len(found) + 2), 4) for name, found in hits.items()}
 
 
-def _resolve(case: _Case, thresholds: Thresholds) -> Answer:
-    reason, confidence, by_rule = resolve(case.own, case.joint, case.rule, case.veto, thresholds)
+def _resolve(case: Case, thresholds: Thresholds) -> Answer:
+    reason, confidence, by_rule = resolve(case.own, case.joint, case.rule, case.against, thresholds)
     return Answer(reason, confidence, "rules" if by_rule else "model")
 
 
-def _accuracy(cases: list[_Case], thresholds: Thresholds) -> float:
+def _accuracy(cases: list[Case], thresholds: Thresholds) -> float:
     return sum(_resolve(case, thresholds).reason in (case.example.reason, case.example.also) for case in cases) / len(
         cases
     )
 
 
-def _cost(cases: list[_Case], thresholds: Thresholds) -> float:
+def _cost(cases: list[Case], thresholds: Thresholds) -> float:
     cost = 0
     for case in cases:
         said = _resolve(case, thresholds).reason in HARD

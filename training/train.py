@@ -19,7 +19,7 @@ from whybounce.training.corpus import Template
 from whybounce.training.expand import Example, expand
 from whybounce.training.fit import apply_temperature, family_folds, fit, logits, temperature
 from whybounce.training.labelled import Labelled
-from whybounce.training.thresholds import HeldOut, choose, held_out_figures
+from whybounce.training.thresholds import HeldOut, cases_of, choose, held_out_figures
 
 FOLDS = 5
 SEED = 7
@@ -69,7 +69,9 @@ def train(
 
     examples = expand(templates, seed=seed, progress=lambda done, total: report("expanding templates", done, total))
     examples = merge([*examples, *own])
-    held_out = hold_out(examples, folds=folds, seed=seed, report=report)
+    held_out = hold_out(
+        merge([*expand(templates, seed=seed, disguises=1), *own]), folds=folds, seed=seed, report=report
+    )
     report("fitting on everything", 0, 1)
     pipeline = fit(
         [example.doc for example in examples],
@@ -79,8 +81,9 @@ def train(
     labels = tuple(str(label) for label in pipeline.named_steps["classify"].classes_)
     report("fitting on everything", 1, 1)
     report("choosing thresholds", 0, 1)
-    thresholds = choose(held_out, rules or default_rules())
-    metrics = held_out_figures(held_out, thresholds, rules or default_rules())
+    cases = cases_of(held_out, rules or default_rules())
+    thresholds = choose(cases)
+    metrics = {"held_out_families": held_out_figures(cases, thresholds), "temperature": held_out.temperature}
     payload = artifact.dump(apply_temperature(pipeline, held_out.temperature))
     report("choosing thresholds", 1, 1)
     manifest = artifact.make_manifest(

@@ -48,7 +48,7 @@ def main() -> None:
     except WhybounceError as error:
         if "--traceback" in sys.argv:
             raise
-        stderr.print(f"[bold red]error:[/] {_escaped(str(error))}")
+        stderr.print(f"[bold red]error:[/] {_escaped(str(error))}", soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:
         # The reader has gone, as in `whybounce predict … | head`.

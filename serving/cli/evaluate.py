@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from whybounce.model.errors import DataError
@@ -72,7 +73,8 @@ def _print(result: dict[str, Any]) -> None:
     systems = result["systems"]
     left_out = result["ambiguous_left_out"]
     stdout.print(
-        f"{result['source']}: {result['rows'] - left_out} rows measured, {left_out} ambiguous left out", highlight=False
+        f"{escape(result['source'])}: {result['rows'] - left_out} rows measured, {left_out} ambiguous left out",
+        highlight=False,
     )
     stdout.print()
     table = Table(box=None, pad_edge=False, header_style="bold")

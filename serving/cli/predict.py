@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.cli.output import prediction_table, print_json, print_json_line, stderr, stdout
@@ -60,7 +61,11 @@ def predict(
     if total > shown:
         stderr.print(f"{total - shown} more rows; use --jsonl for all of them")
     if classifier.degraded:
-        stderr.print(f"[yellow]answered from rules alone:[/] {classifier.degraded_because}", highlight=False)
+        stderr.print(
+            f"[yellow]answered from rules alone:[/] {escape(str(classifier.degraded_because))}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _row(record: Record) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from whybounce.serving.cli.output import percent, progress_bars, stderr, stdout
 
@@ -48,10 +49,12 @@ def train(
         trained = run(load_corpus(), own=own, seed=seed, folds=folds, progress=report)
     publish(out, trained.payload, trained.manifest)
     held_out = trained.manifest.metrics["held_out_families"]["both"]
-    stdout.print(f"[bold]{trained.manifest.model_version}[/] written to {out} ({len(trained.payload) / 1e6:.1f} MB)")
+    size = f"{len(trained.payload) / 1e6:.1f} MB"
+    stdout.print(f"[bold]{trained.manifest.model_version}[/] written to {escape(str(out))} ({size})", soft_wrap=True)
     stdout.print(
         f"families held out: accuracy {percent(held_out['accuracy'])}, macro-F1 {percent(held_out['macro_f1'])}, "
         f"good addresses called hard {percent(held_out['good_called_hard'])}",
         highlight=False,
+        soft_wrap=True,
     )
-    stderr.print(f"use it with: whybounce serve --artifact {out}", highlight=False)
+    stderr.print(f"use it with: whybounce serve --artifact {escape(str(out))}", highlight=False, soft_wrap=True)

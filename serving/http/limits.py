@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whybounce.serving.http.problems import problem
@@ -34,7 +35,7 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.max_body:
-                raise _TooLargeError
+                raise _TooLargeError(self.max_body)
             return message
 
         async def watched(message: Message) -> None:
@@ -49,9 +50,12 @@ class BodyLimit:
                 await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"The body is larger than {self.max_body} bytes. Send fewer diagnostics at a time."
-        await problem(413, detail, headers={"connection": "close"})(scope, receive, send)
+        error = _TooLargeError(self.max_body)
+        await problem(error.status_code, error.detail, headers=error.headers)(scope, receive, send)
 
 
-class _TooLargeError(Exception):
-    pass
+class _TooLargeError(HTTPException):
+    # FastAPI turns any other exception that it meets while reading the body into a 400.
+    def __init__(self, max_body: int) -> None:
+        detail = f"The body is larger than {max_body} bytes. Send fewer diagnostics at a time."
+        super().__init__(413, detail, headers={"connection": "close"})

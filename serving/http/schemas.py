@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 MAX_BATCH = 1000
 
-_EXAMPLE = {"diagnostic": "550 5.1.1 <a@example.com>: User unknown"}
+_EXAMPLE: JsonValue = {"diagnostic": "550 5.1.1 <a@example.com>: User unknown"}
 _EXAMPLES: list[JsonValue] = [
     _EXAMPLE,
     {
@@ -54,7 +54,7 @@ class BatchIn(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"diagnostics": [_EXAMPLE["diagnostic"], _EXAMPLES[1]]}]},
+        json_schema_extra={"examples": [{"diagnostics": ["452 4.2.2 Mailbox full", _EXAMPLE]}]},
     )
 
     diagnostics: list[str | DiagnosticIn] = Field(min_length=1, max_length=MAX_BATCH)

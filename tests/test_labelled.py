@@ -1,0 +1,150 @@
+"""Reading labelled bounces: every format, and errors that name the file, the row and the fix."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from whybounce.model.errors import DataError
+from whybounce.training.labelled import Labelled, batches, read_labelled, read_table
+
+ROWS: list[dict[str, Any]] = [
+    {"text": "550 5.1.1 <a@example.com>: unknown, \"gone\"", "label": "invalid_recipient"},
+    {"text": "452 full\twith a tab, a comma\nand a second line", "label": "mailbox_full"},
+    {"text": "用户不存在 é 🙂", "label": "closed_account"},
+]  # fmt: skip
+
+
+def as_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+
+def as_json(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text(json.dumps(rows), "utf-8")
+
+
+def as_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    import pandas as pd
+
+    pd.DataFrame(rows).to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+
+
+def as_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    import pandas as pd
+
+    pd.DataFrame(rows).to_parquet(path, index=False)
+
+
+WRITERS: dict[str, Callable[[Path, list[dict[str, Any]]], None]] = {
+    "a.jsonl": as_jsonl, "a.ndjson": as_jsonl, "a.json": as_json, "a.csv": as_csv, "a.CSV": as_csv, "a.tsv": as_csv,
+    "a.parquet": as_parquet,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(WRITERS))
+def test_formats(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    WRITERS[name](path, ROWS)
+    assert read_labelled(path) == [Labelled(row["text"], row["label"]) for row in ROWS]
+
+
+def test_all_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    rows: list[dict[str, Any]] = [
+        {
+            "text": "a", "label": "mailbox_full", "also": ["greylisted"], "ambiguous": True, "lang": "de",
+            "provider": "x", "kind": "k", "source": "s",
+        },
+        {
+            "text": "b", "label": "greylisted", "also": [], "ambiguous": False, "lang": "", "provider": None,
+            "kind": "", "source": "",
+        },
+    ]  # fmt: skip
+    as_jsonl(path, rows)
+    assert read_labelled(path) == [
+        Labelled("a", "mailbox_full", ("greylisted",), True, (("lang", "de"), ("provider", "x"))),
+        Labelled("b", "greylisted"),
+    ]
+
+
+def test_also_as_a_string(tmp_path: Path) -> None:
+    as_csv(tmp_path / "a.csv", [{"text": "a", "label": "mailbox_full", "also": "greylisted", "ambiguous": True}])
+    assert read_labelled(tmp_path / "a.csv") == [Labelled("a", "mailbox_full", ("greylisted",), True)]
+
+
+@pytest.mark.parametrize("text_column", ["text", "diagnostic", "diagnostic_code", "message", "reason_text", "response"])
+@pytest.mark.parametrize("label_column", ["label", "reason"])
+def test_usual_column_names(tmp_path: Path, text_column: str, label_column: str) -> None:
+    as_jsonl(tmp_path / "a.jsonl", [{text_column: "x", label_column: "greylisted"}])
+    assert read_labelled(tmp_path / "a.jsonl") == [Labelled("x", "greylisted")]
+
+
+def test_named_columns_win(tmp_path: Path) -> None:
+    as_jsonl(tmp_path / "a.jsonl", [{"text": "no", "label": "no", "smtp": "x", "why": "greylisted"}])
+    found = read_labelled(tmp_path / "a.jsonl", text_column="smtp", label_column="why")
+    assert found == [Labelled("x", "greylisted")]
+
+
+GOOD = '{"text": "x", "label": "greylisted"}\n'
+# name, content, what the error says besides the file's name
+BAD: list[tuple[str, bytes | None, str]] = [
+    ("missing.jsonl", None, "no such file; check the path"),
+    ("a.xlsx", b"x", r"unknown type '.xlsx'; use one of .jsonl, "),
+    ("noending", b"x", "unknown type ''; use one of"),
+    ("a.jsonl", b"", "the file is empty"),
+    ("a.csv", b"", "the file is empty"),
+    ("a.parquet", b"", "the file is empty"),
+    ("a.jsonl", b"not json\n", "not readable as .jsonl .*fix the file"),
+    ("a.jsonl", b"\x00\xff\xfe\x01" * 50, "not readable as .jsonl .*fix the file"),
+    ("a.parquet", b"PAR1 but no parquet", "not readable as .parquet .*fix the file"),
+    ("a.csv", b"\x89PNG\r\n\x1a\n\x00\xff" * 50, "not readable as .csv|none of the columns"),
+    ("a.jsonl", b'{"label": "greylisted"}\n', "none of the columns text, diagnostic.* is there; name one of label with --text-column"),
+    ("a.jsonl", b'{"text": "x", "b": 1}\n', "none of the columns label, reason is there; name one of text, b with --label-column"),
+    ("a.csv", b"a;b\nx;y\n", "none of the columns text, .* name one of a;b with --text-column"),
+    ("a.jsonl", (GOOD + '{"text": "x", "label": "nope"}\n').encode(), "1 of 2 rows cannot be used: row 2: unknown label 'nope'; known labels: invalid_recipient, "),
+    ("a.jsonl", (GOOD + '{"text": null, "label": "greylisted"}\n').encode(), "row 2: no text"),
+    ("a.jsonl", (GOOD + '{"text": "x", "label": null}\n').encode(), "row 2: no label"),
+    ("a.jsonl", (GOOD + '{"text": "x", "label": ""}\n').encode(), "row 2: no label"),
+    ("a.jsonl", b'{"text": "x", "label": 3}\n', "row 1: no label"),
+    ("a.jsonl", b'{"text": "x", "label": "nope"}\n' * 9, "9 of 9 rows .*row 5: unknown label 'nope' …;"),
+    ("a.csv", b"text,label\n", "no rows|empty|not readable"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "message"), BAD, ids=[f"{row[0]}: {row[2][:30]}" for row in BAD])
+def test_errors_name_the_file_and_the_fix(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_labelled(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"text_column": "body"}, "no column 'body'; it has: text, label"),
+        ({"label_column": "why"}, "no column 'why'; it has: text, label"),
+    ],
+)
+def test_a_named_column_that_is_not_there(tmp_path: Path, columns: dict[str, str], message: str) -> None:
+    (tmp_path / "a.jsonl").write_text(GOOD, "utf-8")
+    with pytest.raises(DataError, match=message):
+        read_labelled(tmp_path / "a.jsonl", **columns)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        read_table(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (5, [2, 2, 1]), (4, [2, 2])])
+def test_batches(count: int, sizes: list[int]) -> None:
+    found = list(batches(list(range(count)), 2))
+    assert [len(batch) for batch in found] == sizes
+    assert [item for batch in found for item in batch] == list(range(count))
