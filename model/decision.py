@@ -206,13 +206,6 @@ def _choose(ranked: Ranking, hard_threshold: float, against: Bar) -> tuple[str, 
     if hard < HARD_AT_LEAST or hard < share * (hard + chance):
         return other, chance
     return reason, confidence
-    if veto is not None:
-        return veto, dict(ranked).get(veto, 0.0)
-    hard = sum(probability for label, probability in ranked if label in HARD)
-    other, chance = next((label, probability) for label, probability in ranked if label not in HARD)
-    if hard < hard_threshold * (hard + chance):
-        return other, chance
-    return reason, confidence
 
 
 def _by_rules(diagnostic: Diagnostic, rule: RuleMatch | None, measured: Mapping[str, float] | None = None) -> Verdict:

@@ -27,6 +27,9 @@ MAX_TEXT = 16 * 1024
 MAX_TOKEN = 254
 """Longest token that is looked at; a longer one is an id (RFC 5321: a path has 256)."""
 
+MAX_WORD = 48
+"""Longest run of letters that is a word; a longer one is an id."""
+
 FIRST_WIDE = "\u2e80"
 """From this character on, scripts write without spaces (CJK)."""
 _CONTROL = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233, 65279, 65533), " ")
@@ -153,7 +156,7 @@ def mask(text: str) -> str:
 def _mask(token: str) -> str:
     # Plain words make up most of any text and repeat without end; what the memo would
     # otherwise hold is addresses, which it must not keep.
-    if token.isalpha() and len(token) <= 30:
+    if token.isalpha() and len(token) <= MAX_WORD:
         return _word(token)
     return _mask_token(token)
 
@@ -180,7 +183,7 @@ def _mask_token(token: str) -> str:
     if token.isdigit():
         return token if token in REPLY_CODES else "NUM"
     if token.isalpha():
-        return fold(token) if len(token) <= 30 or not token.isascii() else "ID"
+        return fold(token) if len(token) <= MAX_WORD or not token.isascii() else "ID"
     if is_enhanced_status(token):
         return token
     if _is_ip(token):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,8 +47,8 @@ def small(few_templates: list[Template]) -> Trained:
 
 
 @pytest.fixture
-def folder(small: Trained, tmp_path: Path) -> Iterator[Path]:
+def folder(small: Trained, tmp_path: Path) -> Path:
     """A published artifact that a test may damage."""
     path = tmp_path / "artifact"
     publish(path, small.payload, small.manifest)
-    yield path
+    return path

@@ -109,6 +109,13 @@ def joblib_of(value: object) -> Callable[[Path], None]:
     return lambda folder: swap(folder, buffer.getvalue())
 
 
+def manifest_of(content: bytes) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        (folder / MANIFEST_FILE).write_bytes(content)
+
+    return damage
+
+
 def other_labels(folder: Path) -> None:
     rewrite(folder, labels=["a", "b"])
 
@@ -119,10 +126,10 @@ DAMAGE: list[tuple[str, Callable[[Path], None], str]] = [
     ("half a model", half_a_model, "does not have the digest.*fetch it again"),
     ("a flipped bit", flipped_bit, "does not have the digest.*fetch it again"),
     ("half a manifest", half_a_manifest, "manifest cannot be read"),
-    ("an empty manifest", lambda folder: (folder / MANIFEST_FILE).write_text("") and None, "manifest cannot be read"),
-    ("a binary manifest", lambda folder: (folder / MANIFEST_FILE).write_bytes(b"\xff\xfe\x00") and None, "no readable manifest"),
-    ("a list for a manifest", lambda folder: (folder / MANIFEST_FILE).write_text("[]") and None, "manifest cannot be read"),
-    ("a manifest too deep", lambda folder: (folder / MANIFEST_FILE).write_text("[" * 100_000) and None, "manifest cannot be read"),
+    ("an empty manifest", manifest_of(b""), "manifest cannot be read"),
+    ("a binary manifest", manifest_of(b"\xff\xfe\x00"), "no readable manifest"),
+    ("a list for a manifest", manifest_of(b"[]"), "manifest cannot be read"),
+    ("a manifest too deep", manifest_of(b"[" * 100_000), "manifest cannot be read"),
     ("a field less", lambda folder: rewrite(folder, threshold=None), "manifest cannot be read.*threshold"),
     ("a field more", lambda folder: rewrite(folder, colour="red"), "manifest cannot be read.*colour"),
     ("labels missing", lambda folder: rewrite(folder, labels=None), "manifest cannot be read.*labels"),
@@ -191,7 +198,7 @@ def test_other_versions_are_refused_before_anything_is_unpickled(folder: Path, t
     joblib.dump(Bomb(mark), buffer)
     swap(folder, buffer.getvalue())
     rewrite(folder, libraries={"scikit-learn": "0.24.2"})
-    with pytest.raises(ArtifactError, match="0.24.2"):
+    with pytest.raises(ArtifactError, match=r"0\.24\.2"):
         load(folder)
     assert not mark.exists()
 
@@ -261,7 +268,7 @@ def test_a_full_disk_is_an_error_that_keeps_the_old_model(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(ArtifactError, match="cannot write the artifact to .*No space left"):
+        with pytest.raises(ArtifactError, match=r"cannot write the artifact to .*No space left"):
             publish(folder, payload, manifest)
     assert load(folder)[1] == small.manifest
 

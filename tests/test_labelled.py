@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 
 from whybounce.model.errors import DataError
 from whybounce.training.labelled import Labelled, batches, read_labelled, read_table
@@ -28,15 +30,14 @@ def as_json(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def as_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    import pandas as pd
-
-    pd.DataFrame(rows).to_csv(path, index=False, sep="\t" if path.suffix == ".tsv" else ",")
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), delimiter="\t" if path.suffix == ".tsv" else ",")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def as_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
-    import pandas as pd
-
-    pd.DataFrame(rows).to_parquet(path, index=False)
+    Dataset.from_list(rows).to_parquet(path)
 
 
 WRITERS: dict[str, Callable[[Path, list[dict[str, Any]]], None]] = {
@@ -135,7 +136,7 @@ def test_errors_name_the_file_and_the_fix(tmp_path: Path, name: str, content: by
 def test_a_named_column_that_is_not_there(tmp_path: Path, columns: dict[str, str], message: str) -> None:
     (tmp_path / "a.jsonl").write_text(GOOD, "utf-8")
     with pytest.raises(DataError, match=message):
-        read_labelled(tmp_path / "a.jsonl", **columns)
+        read_labelled(tmp_path / "a.jsonl", **columns)  # type: ignore[arg-type]
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from whybounce.model import DecidedBy, Prediction
 from whybounce.model.artifact import Thresholds
 from whybounce.model.classifier import TextClassifier
-from whybounce.model.decision import HARD, Ranking, pool, resolve
+from whybounce.model.decision import HARD, Bar, Ranking, pool, resolve
 from whybounce.model.masking import MAX_TEXT
 from whybounce.model.predictor import BounceClassifier
 from whybounce.model.rules import RuleMatch
@@ -392,9 +392,16 @@ CODED = RuleMatch("mailbox_full", "codes.status.5.2.2", "5.2.2")
     ],
 )  # fmt: skip
 def test_resolve(own: Ranking, rule: RuleMatch | None, veto: str | None, reason: str, ruled: bool) -> None:
-    found, confidence, by_rule = resolve(own, pool(own, rule, LIMITS.rule_weight), rule, veto, LIMITS)
+    against = Bar(veto, early=False)
+    found, confidence, by_rule = resolve(own, pool(own, rule, LIMITS.rule_weight), rule, against, LIMITS)
     assert (found, by_rule is not None) == (reason, ruled)
     assert 0 <= confidence <= 1
+
+
+def test_before_rcpt_a_hard_reason_needs_more() -> None:
+    own = [("invalid_recipient", 0.7), ("policy_rejection", 0.3)]
+    answers = [resolve(own, own, None, Bar(None, early=early), LIMITS)[0] for early in (False, True)]
+    assert answers == ["invalid_recipient", "policy_rejection"]
 
 
 def test_pooling_keeps_the_odds_of_the_others() -> None:

@@ -15,11 +15,12 @@ from whybounce.model.diagnostic import parse
 from whybounce.model.errors import DataError, MissingExtraError
 from whybounce.model.features import document
 from whybounce.model.rules import RuleSet, default_rules
-from whybounce.training import extras, fit as fitting
+from whybounce.training import extras
+from whybounce.training import fit as fitting
 from whybounce.training.corpus import Template, load_corpus
 from whybounce.training.expand import Example, expand, variants
 from whybounce.training.labelled import Labelled
-from whybounce.training.thresholds import REVIEW_BELOW, HeldOut, choose, held_out_figures
+from whybounce.training.thresholds import REVIEW_BELOW, Case, HeldOut, cases_of, choose, held_out_figures
 from whybounce.training.train import Trained, fingerprint, group, hold_out, merge, own_examples
 
 
@@ -253,41 +254,40 @@ def test_applying_a_temperature_is_dividing_the_scores() -> None:
 # Thresholds
 
 
-def held_out_of(rows: list[tuple[str, str, dict[str, float]]]) -> HeldOut:
+def cases(rows: list[tuple[str, str, dict[str, float]]], rules: RuleSet) -> list[Case]:
     """(text, true reason, probabilities) as if a model had given them."""
     labels = ("greylisted", "invalid_recipient", "mailbox_full")
     examples = [example(document(parse(text)), reason, text=text) for text, reason, _ in rows]
     table = np.array([[given.get(label, 0.0) for label in labels] for _, _, given in rows])
-    return HeldOut(examples, labels, table, 1.0)
+    return cases_of(HeldOut(examples, labels, table, 1.0), rules)
 
 
 def test_the_hard_threshold_rises_when_good_addresses_are_called_hard() -> None:
     shaky = {"invalid_recipient": 0.55, "mailbox_full": 0.45}
     careless = [("some words that say little", "mailbox_full", shaky)] * 5
-    careful = choose(held_out_of(careless), RuleSet(()))
+    careful = choose(cases(careless, RuleSet(())))
     assert careful.hard_threshold > 0.55
     right = [("some words that say little", "invalid_recipient", shaky)] * 5
-    assert choose(held_out_of(right), RuleSet(())).hard_threshold <= 0.55
+    assert choose(cases(right, RuleSet(()))).hard_threshold <= 0.55
 
 
 def test_a_wrong_unsure_model_leaves_it_to_the_rules() -> None:
     unsure = {"greylisted": 0.4, "mailbox_full": 0.3, "invalid_recipient": 0.3}
     rows = [("452 4.2.2 the mailbox is full", "mailbox_full", unsure)] * 5
     right = [("452 4.2.2 the mailbox is full", "mailbox_full", {"mailbox_full": 0.4, "greylisted": 0.3})] * 5
-    figures = [
-        held_out_figures(held_out_of(cases), choose(held_out_of(cases), default_rules()), default_rules())
-        for cases in (rows, right)
-    ]
-    assert figures[0]["held_out_families"]["model"]["accuracy"] == 0
-    assert figures[0]["held_out_families"]["both"]["accuracy"] == 1
-    assert figures[1]["held_out_families"]["both"]["accuracy"] == 1
-    assert choose(held_out_of(right), RuleSet(())).threshold == 0  # ties go to the model
+    wrong, fine = (
+        held_out_figures(given, choose(given))
+        for given in (cases(rows, default_rules()), cases(right, default_rules()))
+    )
+    assert (wrong["model"]["accuracy"], wrong["both"]["accuracy"]) == (0, 1)
+    assert (fine["model"]["accuracy"], fine["both"]["accuracy"]) == (1, 1)
+    assert choose(cases(right, RuleSet(()))).threshold == 0  # ties go to the model
 
 
 def test_thresholds_of_a_trained_model(small: Trained) -> None:
     manifest = small.manifest
     assert 0 <= manifest.threshold <= 0.7
-    assert 0.4 <= manifest.hard_threshold <= 0.8
+    assert 0.5 <= manifest.hard_threshold <= 0.9
     assert manifest.review_below == REVIEW_BELOW
     assert set(manifest.confidence) == {"words_agree", "words_alone", "codes_agree", "codes_alone"}
     assert all(0 < share < 1 for share in manifest.confidence.values())
@@ -302,7 +302,7 @@ def test_the_shipped_model_beats_chance_by_far_on_unseen_families() -> None:
     both = read_manifest(SHIPPED).metrics["held_out_families"]["both"]
     assert both["accuracy"] >= 0.7
     assert both["good_called_hard"] <= 0.05
-    assert HARD <= set(both["reasons"])
+    assert set(both["reasons"]) >= HARD
 
 
 # Reading the corpus

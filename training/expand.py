@@ -24,7 +24,7 @@ _EXIM = {"mail": "MAIL FROM:<{sender}>", "rcpt": "RCPT TO:<{rcpt}>", "data": "DA
 _WRONG_HARD = ("550", "553", "554 5.7.1", "550 5.1.1", "552", "550 5.7.1", "501", "554 5.0.0", "550 5.2.1")
 _WRONG_SOFT = ("450", "451", "421 4.7.0", "452 4.2.2", "450 4.1.1", "451 4.3.0", "421")
 
-DISGUISES = 4
+DISGUISES = 3
 """Variants of a template besides itself."""
 
 

@@ -40,26 +40,32 @@ def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
 
 def print_json(value: Any) -> None:
     """Print indented JSON for programs: no colours, no wrapping."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(printable(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
 
 
 def print_json_line(value: Any) -> None:
     """Print one line of JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(printable(json.dumps(value, ensure_ascii=False)) + "\n")
+
+
+def printable(text: str) -> str:
+    """Replace lone surrogates, which stand for bytes that are no UTF-8 and cannot be written."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def prediction_table(rows: list[tuple[str, Prediction]]) -> Table:
     """Predictions as a table: text, reason, category, advice, confidence, who decided."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("diagnostic", max_width=60, overflow="ellipsis", no_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    # The diagnostic gives way in a narrow terminal, not the answer.
+    table.add_column("diagnostic", ratio=1, min_width=16, overflow="ellipsis", no_wrap=True)
     for name in ("reason", "category", "action"):
         table.add_column(name, no_wrap=True)
-    table.add_column("confidence", justify="right")
-    table.add_column("by")
+    table.add_column("confidence", justify="right", no_wrap=True)
+    table.add_column("by", no_wrap=True)
     for text, prediction in rows:
         colour = COLOURS[prediction.category]
         table.add_row(
-            escape(" ".join(text.split())) or "[dim](empty)[/]",
+            escape(printable(" ".join(text.split()))) or "[dim](empty)[/]",
             f"[bold]{prediction.reason}[/]",
             f"[{colour}]{prediction.category}[/]",
             prediction.action,

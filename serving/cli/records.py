@@ -101,7 +101,7 @@ def _table(stream: TextIO, name: str, delimiter: str, column: str | None) -> Ite
         for row in reader:
             yield _record(row, wanted, f"{name}, line {reader.line_num}")
     except csv.Error as error:
-        raise DataError(f"{name}, line {reader.line_num}: {error}; check the quoting") from error
+        raise DataError(f"{name}, line {reader.reader.line_num}: {error}; check the quoting") from error
 
 
 def _column(present: list[str], wanted: str | None, where: str) -> str:
