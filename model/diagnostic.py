@@ -106,7 +106,7 @@ _HOST = r"HOST(?: @\w+)?(?: IP)*(?: NUM)?"
 _WRAPPERS = re2.compile(
     r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|remote protocol error|x \w+) )+"
     rf"|^(ADDR |to |from |recipient )*host {_HOST} (said|refused to talk to me) "
-    r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|\w+)"
+    r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|auth \w+|\w+)"
     r"( command)?( \w*command)?$"
     r"|\bon NUM mx HOST( @\w+)?( IP)?"
 )

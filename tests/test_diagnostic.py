@@ -91,7 +91,7 @@ WRAPPERS: list[Wrapper] = [
     ),
     (
         "Connected to 192.0.2.1 but sender was rejected. Remote host said: 550 5.7.1 blocked",
-        "blocked", 550, "5.7.1", None,
+        "blocked", 550, "5.7.1", Phase.MAIL,
     ),
     # Exchange
     ("#5.1.1 smtp;550 5.1.1 No such user", "smtp no such user", 550, "5.1.1", None),

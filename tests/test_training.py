@@ -58,7 +58,7 @@ def test_variants_drop_and_falsify_codes() -> None:
     texts = [text for seed in range(50) for text, _ in variants(template(LONG), random.Random(seed))]
     codes = {parse(text.replace("{rcpt}", "a@example.com")).reply_code for text in texts}
     assert None in codes
-    assert len(codes - {None, 550}) >= 3
+    assert codes > {None, 550}
     assert all(code is None or code // 100 == 5 for code in codes)  # a wrong code is of the right class
     assert any(text.startswith("SMTP error from") or text.startswith("host {host}") for text in texts)
 
