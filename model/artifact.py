@@ -134,7 +134,8 @@ def load(folder: Path) -> tuple[TextClassifier, Manifest]:
     made, here = manifest.libraries.get("scikit-learn", "?"), version("scikit-learn")
     if made.split(".")[:2] != here.split(".")[:2]:
         raise ArtifactError(
-            f"{folder} was trained with scikit-learn {made}, installed is {here}; install {made} or run: whybounce train"
+            f"{folder} was trained with scikit-learn {made}, installed is {here}; "
+            f"install {made} or run: whybounce train"
         )
     try:
         with warnings.catch_warnings():

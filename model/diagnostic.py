@@ -131,7 +131,8 @@ _INNER = re2.compile("(?:" + "|".join(_QUOTES) + ")")
 _SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
 
 _RETRY = re2.compile(
-    r"(?:retry|try|again|wait|gr[ea]ylist\w*|later|come back|resend|defer\w*|throttl\w*|delay\w*|banned|blocked|temporarily)"
+    r"(?:retry|try|again|wait|gr[ea]ylist\w*|later|come back|resend|defer\w*|throttl\w*|delay\w*|banned|blocked"
+    r"|temporarily)"
     r"[^0-9]{0,60}?\b(\d{1,6})\s*(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|sekunden?|minuten?|secondes?|segundos?|minutos?)\b"
 )
 _RETRY_CLOCK = re2.compile(
@@ -354,11 +355,11 @@ def retry_after_seconds(normalised: str) -> int | None:
 
 
 def _blocklist(tokens: list[str]) -> str | None:
-    for index, token in enumerate(tokens):
-        if token == "DNSBL" and index + 1 < len(tokens):
+    for index, word in enumerate(tokens):
+        if word == "DNSBL" and index + 1 < len(tokens):
             return tokens[index + 1]
-        if token in BLOCKLIST_WORDS:
-            return BLOCKLIST_WORDS[token]
+        if word in BLOCKLIST_WORDS:
+            return BLOCKLIST_WORDS[word]
     return None
 
 
