@@ -106,7 +106,8 @@ def read_manifest(folder: Path) -> Manifest:
     manifest = Manifest.from_json(text)
     if manifest.format_version != FORMAT_VERSION:
         raise ArtifactError(
-            f"{folder} has format version {manifest.format_version}, this whybounce reads {FORMAT_VERSION}; train it again"
+            f"{folder} has format version {manifest.format_version}, this whybounce reads {FORMAT_VERSION}; "
+            "train it again"
         )
     return manifest
 
