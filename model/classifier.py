@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -61,25 +62,26 @@ class TextClassifier:
             select: SelectKBest = pipeline.named_steps["select"]
             classify: LogisticRegression = pipeline.named_steps["classify"]
             self.labels: tuple[str, ...] = tuple(str(label) for label in classify.classes_)
-            self._coefficients: FloatArray = np.ascontiguousarray(classify.coef_.T, dtype=np.float32)
+            # Less its mean over the labels, a coefficient gives the same softmax, and says by
+            # itself how far a feature lifts one label above the others.
+            centred = classify.coef_ - classify.coef_.mean(axis=0)
+            self._coefficients: FloatArray = np.ascontiguousarray(centred.T, dtype=np.float32)
             self._intercept: FloatArray = classify.intercept_.astype(np.float32)
             rows = np.full(select.n_features_in_, -1, dtype=np.int64)
             rows[select.get_support(indices=True)] = np.arange(self._coefficients.shape[0])
             self._blocks = _blocks(union, rows)
+            self._names = _names(self._blocks, len(self._coefficients))
+            # Scoring and explaining follow each other: the vector is made once.
+            self._vector = lru_cache(maxsize=8)(self._read)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"the artifact holds no whybounce pipeline ({error}); train it again") from error
 
     def probabilities(self, doc: str) -> FloatArray:
         """Return the probability of each label, shape ``(len(labels),)``."""
-        rows: list[int] = []
-        values: list[float] = []
-        for block in self._blocks:
-            for row, value in _vector(block, doc):
-                rows.append(row)
-                values.append(value)
+        rows, values = self._vector(doc)
         scores = self._intercept
-        if rows:
-            scores = scores + np.asarray(values, dtype=np.float32) @ self._coefficients[rows]
+        if len(rows):
+            scores = scores + values @ self._coefficients[rows]
         exponent = np.exp(scores - scores.max())
         return np.asarray(exponent / exponent.sum(), dtype=np.float32)
 
@@ -90,17 +92,17 @@ class TextClassifier:
         adds to the labels on average.
         """
         column = self.labels.index(label)
-        found: dict[str, float] = {}
+        rows, values = self._vector(doc)
+        gains = values * self._coefficients[rows, column]
+        best = np.argsort(-gains, kind="stable")[:top]
+        return [(self._names[rows[index]], float(gains[index])) for index in best if gains[index] > 0]
+
+    def _read(self, doc: str) -> tuple[npt.NDArray[np.intp], FloatArray]:
+        rows: list[int] = []
+        values: list[float] = []
         for block in self._blocks:
-            names = {
-                row: name for name, (_, row) in ((n, block.vocabulary.get(n, (0.0, -1))) for n in block.analyzer(doc))
-            }
-            for row, value in _vector(block, doc):
-                weights = self._coefficients[row]
-                gain = float(value * (weights[column] - weights.mean()))
-                found[names[row]] = found.get(names[row], 0.0) + gain
-        best = sorted(((name, gain) for name, gain in found.items() if gain > 0), key=lambda item: -item[1])
-        return best[:top]
+            _extend(rows, values, block, doc)
+        return np.asarray(rows, dtype=np.intp), np.asarray(values, dtype=np.float32)
 
 
 def _blocks(union: FeatureUnion, rows: npt.NDArray[np.int64]) -> tuple[Block, ...]:
@@ -120,10 +122,19 @@ def _blocks(union: FeatureUnion, rows: npt.NDArray[np.int64]) -> tuple[Block, ..
     return tuple(blocks)
 
 
-def _vector(block: Block, doc: str) -> Iterable[tuple[int, float]]:
-    """The l2-normalised, sublinear tf-idf vector of one block, dropped features left out."""
+def _names(blocks: tuple[Block, ...], count: int) -> list[str]:
+    names = [""] * count
+    for block in blocks:
+        for feature, (_, row) in block.vocabulary.items():
+            if row >= 0:
+                names[row] = feature
+    return names
+
+
+def _extend(rows: list[int], values: list[float], block: Block, doc: str) -> None:
+    """Append the l2-normalised, sublinear tf-idf vector of one block, dropped features left out."""
     vocabulary = block.vocabulary
-    entries = []
+    start = len(values)
     square = 0.0
     for feature, count in Counter(block.analyzer(doc)).items():
         entry = vocabulary.get(feature)
@@ -132,6 +143,8 @@ def _vector(block: Block, doc: str) -> Iterable[tuple[int, float]]:
         value = entry[0] * (1.0 + math.log(count)) if count > 1 else entry[0]
         square += value * value
         if entry[1] >= 0:
-            entries.append((entry[1], value))
-    scale = block.weight / math.sqrt(square) if square else 0.0
-    return [(row, value * scale) for row, value in entries]
+            rows.append(entry[1])
+            values.append(value)
+    if square:
+        scale = block.weight / math.sqrt(square)
+        values[start:] = [value * scale for value in values[start:]]
