@@ -46,12 +46,11 @@ class Manifest:
         Least share of the hard reasons, together, against the strongest other reason
         for one of them to stand: 0.5 asks for as much, 0.8 for four times as much.
     rule_weight : dict
-        What the rules' verdict adds to the log-odds of its reason, by ``words`` or ``codes``.
+        What the rules' verdict adds to the log-odds of its reason, by kind of rule.
     review_below : float
         Confidence under which the advice becomes ``review``.
     confidence : dict
-        Measured share of right answers when the rules decide: by ``words`` or
-        ``codes``, and whether the model's first three ``agree`` or they stand ``alone``.
+        Measured share of right answers when the rules decide: by kind of rule, and whether the model's first three ``agree`` or they stand ``alone``.
     libraries : dict
         Versions of the libraries it was trained with.
     data : dict

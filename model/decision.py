@@ -26,7 +26,7 @@ HARD_AT_LEAST = 0.3
 EARLY_THRESHOLD = 0.95
 """The ``hard_threshold`` before RCPT TO."""
 
-RULES_ONLY_CONFIDENCE = {"words": 0.8, "codes": 0.5}
+RULES_ONLY_CONFIDENCE = {"vendor": 0.9, "words": 0.8, "codes": 0.5}
 """Confidence of the rules when no model measured them."""
 
 _THROTTLED = re2.compile(r"rate limited|throttl|deferred|slow down")
@@ -55,13 +55,13 @@ def decide(diagnostic: Diagnostic, classifier: TextClassifier, manifest: Manifes
     sender matched and the hard reasons together outweigh the strongest other reason by
     ``hard_threshold``.
     """
-    rule = rules.decide(diagnostic)
+    rule, veto = rules.judge(diagnostic)
     if not has_words(diagnostic.words):
         return _by_rules(diagnostic, rule, manifest.confidence)
     doc = document(diagnostic)
     own = rank(classifier.labels, classifier.probabilities(doc))
     joint = pool(own, rule, manifest.rule_weight)
-    reason, confidence, by_rule = resolve(own, joint, rule, bar(diagnostic, rules), manifest)
+    reason, confidence, by_rule = resolve(own, joint, rule, bar(diagnostic, veto), manifest)
     if by_rule is None:
         return _by_model(diagnostic, classifier, doc, joint, reason, confidence, manifest.review_below)
     return Verdict(
@@ -113,9 +113,9 @@ class Bar:
 _NOTHING = Bar(None, early=False)
 
 
-def bar(diagnostic: Diagnostic, rules: RuleSet) -> Bar:
+def bar(diagnostic: Diagnostic, veto: str | None) -> Bar:
     """Look for what stands against a hard reason."""
-    return Bar(rules.veto(diagnostic), diagnostic.command in (Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL))
+    return Bar(veto, diagnostic.command in (Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL))
 
 
 def resolve(

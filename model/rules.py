@@ -34,8 +34,8 @@ ABOUT_THE_SENDER = frozenset(
 )  # fmt: skip
 """Reasons that lie with the sender or the connection."""
 
-MAX_MEMORY = 128 * 1024 * 1024
-"""Bytes that RE2 may use for the compiled rules and their automaton."""
+KINDS = ("vendor", "words", "codes")
+"""A vendor's own wording or code, words of the field, status codes alone."""
 
 RULESET = Path(__file__).parent / "ruleset"
 
@@ -63,8 +63,9 @@ class RuleMatch:
 
     @property
     def kind(self) -> str:
-        """``"words"`` or ``"codes"``: what the verdict rests on."""
-        return "codes" if self.rule_id.startswith("codes.") else "words"
+        """What the verdict rests on: one of :data:`KINDS`."""
+        family = self.rule_id.partition(".")[0]
+        return family if family in KINDS else "words"
 
 
 class RuleSet:
@@ -87,54 +88,57 @@ class RuleSet:
         twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
         if twice:
             raise RuleError(f"rule ids used twice: {', '.join(twice)}; give each rule an id of its own")
-        self._patterns: dict[str, Any] = {}
-        self._set = re2.Set.SearchSet(_options())
+        self._filter = re2.Filter()
         for rule in rules:
             try:
-                self._set.Add(rule.pattern)
+                self._filter.Add(rule.pattern, _quiet())
             except re2.error as error:
                 raise RuleError(f"rule {rule.id}: pattern does not compile ({error}); use RE2 syntax") from error
         if rules:
-            self._set.Compile()
+            self._filter.Compile()
 
     def matches(self, diagnostic: Diagnostic) -> list[Rule]:
         """All rules whose pattern and codes fit, in order."""
+        return [self.rules[index] for index in self._hits(diagnostic)]
+
+    def _hits(self, diagnostic: Diagnostic) -> list[int]:
         if not self.rules:
             return []
-        hits = self._set.Match(diagnostic.words) or ()
-        return [rule for rule in map(self.rules.__getitem__, sorted(hits)) if _codes_fit(rule, diagnostic)]
+        hits = sorted(self._filter.Match(diagnostic.words) or ())
+        return [index for index in hits if _codes_fit(self.rules[index], diagnostic)]
 
-    def _pattern(self, rule: Rule) -> Any:
-        if rule.id not in self._patterns:
-            self._patterns[rule.id] = re2.compile(rule.pattern)
-        return self._patterns[rule.id]
+    def judge(self, diagnostic: Diagnostic) -> tuple[RuleMatch | None, str | None]:
+        """Return the verdict and the veto.
 
-    def veto(self, diagnostic: Diagnostic) -> str | None:
-        """The reason about the sender that outranks every rule for a bad address, if any.
-
-        It keeps a hard reason from standing on a text that speaks of the sender.
+        The verdict is the first rule's that fits, else the status codes', else None.
+        The veto is the reason about the sender that outranks every rule for a bad
+        address, if any: it keeps a hard reason from standing on a text that speaks of
+        the sender.
         """
-        for rule in self.matches(diagnostic):
-            if rule.reason in ABOUT_THE_SENDER:
-                return rule.reason
-            if TAXONOMY.is_hard(rule.reason):
+        hits = self._hits(diagnostic)
+        if not hits:
+            coded = reason_of_codes(diagnostic)
+            return (RuleMatch(*coded) if coded else None), None
+        rule = self.rules[hits[0]]
+        match = self._filter.re(hits[0]).search(diagnostic.words)
+        return RuleMatch(rule.reason, rule.id, match.group().strip() if match else ""), self._veto(hits)
+
+    def _veto(self, hits: list[int]) -> str | None:
+        for index in hits:
+            reason = self.rules[index].reason
+            if reason in ABOUT_THE_SENDER:
+                return reason
+            if TAXONOMY.is_hard(reason):
                 return None
         return None
 
     def decide(self, diagnostic: Diagnostic) -> RuleMatch | None:
-        """The verdict of the first rule that fits, else of the status codes, else None."""
-        found = self.matches(diagnostic)
-        if found:
-            rule = found[0]
-            match = self._pattern(rule).search(diagnostic.words)
-            return RuleMatch(rule.reason, rule.id, match.group().strip() if match else "")
-        coded = reason_of_codes(diagnostic)
-        return RuleMatch(*coded) if coded else None
+        """Return the verdict alone; see :meth:`judge`."""
+        return self.judge(diagnostic)[0]
 
 
-def _options() -> re2.Options:
+def _quiet() -> re2.Options:
     options = re2.Options()
-    options.max_mem = MAX_MEMORY
     options.log_errors = False
     return options
 

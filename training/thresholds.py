@@ -11,7 +11,7 @@ import numpy.typing as npt
 from whybounce.model.artifact import Thresholds
 from whybounce.model.decision import HARD, Bar, Ranking, bar, has_words, pool, rank, resolve
 from whybounce.model.diagnostic import parse
-from whybounce.model.rules import RuleMatch, RuleSet
+from whybounce.model.rules import KINDS, RuleMatch, RuleSet
 from whybounce.training.expand import Example
 from whybounce.training.labelled import Labelled
 from whybounce.training.metrics import Answer, figures
@@ -20,7 +20,7 @@ REVIEW_BELOW = 0.4
 """Confidence under which the advice is to let a person look."""
 
 
-RULE_WEIGHT = {"words": 2.0, "codes": 1.0}
+RULE_WEIGHT = {"vendor": 4.0, "words": 2.0, "codes": 1.0}
 """What a rule's verdict adds to the log-odds of its reason.
 
 Not chosen on the corpus: the rules were developed on it and look better there than on
@@ -89,13 +89,13 @@ def cases_of(held_out: HeldOut, rules: RuleSet) -> list[Case]:
         if not has_words(diagnostic.words):
             continue
         own = rank(held_out.labels, row)
-        rule = rules.decide(diagnostic)
-        cases.append(Case(example, own, pool(own, rule, RULE_WEIGHT), rule, bar(diagnostic, rules)))
+        rule, veto = rules.judge(diagnostic)
+        cases.append(Case(example, own, pool(own, rule, RULE_WEIGHT), rule, bar(diagnostic, veto)))
     return cases
 
 
 def _rule_confidence(cases: list[Case]) -> dict[str, float]:
-    hits: dict[str, list[bool]] = {f"{kind}_{how}": [] for kind in ("words", "codes") for how in ("agree", "alone")}
+    hits: dict[str, list[bool]] = {f"{kind}_{how}": [] for kind in KINDS for how in ("agree", "alone")}
     for case in cases:
         if case.rule is None:
             continue
