@@ -50,7 +50,8 @@ class Manifest:
     review_below : float
         Confidence under which the advice becomes ``review``.
     confidence : dict
-        Measured share of right answers when the rules decide: by kind of rule, and whether the model's first three ``agree`` or they stand ``alone``.
+        Measured share of right answers when the rules decide: by kind of rule, and
+        whether the model's first three ``agree`` or they stand ``alone``.
     libraries : dict
         Versions of the libraries it was trained with.
     data : dict

@@ -63,6 +63,11 @@ REPLY: dict[int, R] = {
 _EARLY = frozenset({Phase.CONNECT, Phase.EHLO, Phase.STARTTLS, Phase.MAIL})
 
 
+def names_cause(status: str | None) -> bool:
+    """Whether an enhanced status code stands for one reason by itself (x.y.0 mostly does not)."""
+    return status is not None and not status.endswith(".0") and (status in STATUS or "x" + status[1:] in STATUS)
+
+
 def reason_of_codes(diagnostic: Diagnostic) -> tuple[str, str, str] | None:
     """Return ``(reason, id, code)`` from the codes alone, or None without codes.
 

@@ -13,10 +13,11 @@ import re2
 
 from whybounce.model.artifact import Manifest, Thresholds
 from whybounce.model.classifier import TextClassifier
+from whybounce.model.codes import names_cause
 from whybounce.model.diagnostic import Diagnostic, Phase
 from whybounce.model.features import document
 from whybounce.model.prediction import Alternative, DecidedBy, Evidence
-from whybounce.model.rules import RuleMatch, RuleSet
+from whybounce.model.rules import RuleMatch, RuleSet, is_silent
 from whybounce.model.taxonomy import TAXONOMY, Reason
 
 HARD = frozenset(info.reason for info in TAXONOMY if TAXONOMY.is_hard(info.reason))
@@ -26,8 +27,8 @@ HARD_AT_LEAST = 0.3
 EARLY_THRESHOLD = 0.95
 """The ``hard_threshold`` before RCPT TO."""
 
-RULES_ONLY_CONFIDENCE = {"vendor": 0.9, "words": 0.8, "codes": 0.5}
-"""Confidence of the rules when no model measured them."""
+RULES_ONLY_CONFIDENCE = {"vendor": 0.9, "words": 0.8, "status": 0.7, "codes": 0.5}
+"""Confidence when the rules answer alone: without a model, or without words to show it."""
 
 _THROTTLED = re2.compile(r"rate limited|throttl|deferred|slow down")
 _FOLLOWS_REPLY_CLASS = frozenset({Reason.SENDER_REPUTATION, Reason.AUTHENTICATION_FAILURE})
@@ -56,8 +57,8 @@ def decide(diagnostic: Diagnostic, classifier: TextClassifier, manifest: Manifes
     ``hard_threshold``.
     """
     rule, veto = rules.judge(diagnostic)
-    if not has_words(diagnostic.words):
-        return _by_rules(diagnostic, rule, manifest.confidence)
+    if not has_words(diagnostic.words) or (is_silent(diagnostic.words) and names_cause(diagnostic.enhanced_status)):
+        return _by_rules(diagnostic, rule)
     doc = document(diagnostic)
     own = rank(classifier.labels, classifier.probabilities(doc))
     joint = pool(own, rule, manifest.rule_weight)
@@ -208,11 +209,12 @@ def _choose(ranked: Ranking, hard_threshold: float, against: Bar) -> tuple[str, 
     return reason, confidence
 
 
-def _by_rules(diagnostic: Diagnostic, rule: RuleMatch | None, measured: Mapping[str, float] | None = None) -> Verdict:
+def _by_rules(diagnostic: Diagnostic, rule: RuleMatch | None) -> Verdict:
     if rule is None:
         empty = not diagnostic.template
         return Verdict(Reason.NO_INFORMATION, 0.95 if empty else 0.3, (), DecidedBy.DEFAULT, (), not empty, False)
-    confidence = (measured or {}).get(f"{rule.kind}_agree", RULES_ONLY_CONFIDENCE[rule.kind])
+    certain = rule.rule_id.startswith("codes.status.")
+    confidence = RULES_ONLY_CONFIDENCE["status" if certain else rule.kind]
     return Verdict(
         reason=rule.reason,
         confidence=_rounded(confidence),

@@ -21,7 +21,7 @@ from typing import Any
 
 import re2
 
-from whybounce.model.codes import reason_of_codes
+from whybounce.model.codes import names_cause, reason_of_codes
 from whybounce.model.diagnostic import Diagnostic
 from whybounce.model.errors import RuleError
 from whybounce.model.taxonomy import TAXONOMY, Reason
@@ -36,6 +36,11 @@ ABOUT_THE_SENDER = frozenset(
 
 KINDS = ("vendor", "words", "codes")
 """A vendor's own wording or code, words of the field, status codes alone."""
+
+SILENT = frozenset(
+    {"rejected", "refused", "declined", "failed", "failure", "error", "undeliverable", "undelivered", "bounced"}
+)
+"""Words that name no cause."""
 
 RULESET = Path(__file__).parent / "ruleset"
 
@@ -115,7 +120,8 @@ class RuleSet:
         address, if any: it keeps a hard reason from standing on a text that speaks of
         the sender.
         """
-        hits = self._hits(diagnostic)
+        silent = is_silent(diagnostic.words) and names_cause(diagnostic.enhanced_status)
+        hits = [] if silent else self._hits(diagnostic)
         if not hits:
             coded = reason_of_codes(diagnostic)
             return (RuleMatch(*coded) if coded else None), None
@@ -135,6 +141,11 @@ class RuleSet:
     def decide(self, diagnostic: Diagnostic) -> RuleMatch | None:
         """Return the verdict alone; see :meth:`judge`."""
         return self.judge(diagnostic)[0]
+
+
+def is_silent(words: str) -> bool:
+    """Whether the words say no more than that it failed: then a specific status decides."""
+    return all(word.isupper() or word in SILENT for word in words.split())
 
 
 def _quiet() -> re2.Options:

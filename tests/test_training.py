@@ -14,7 +14,7 @@ from whybounce.model.decision import HARD
 from whybounce.model.diagnostic import parse
 from whybounce.model.errors import DataError, MissingExtraError
 from whybounce.model.features import document
-from whybounce.model.rules import RuleSet, default_rules
+from whybounce.model.rules import KINDS, RuleSet, default_rules
 from whybounce.training import extras
 from whybounce.training import fit as fitting
 from whybounce.training.corpus import Template, load_corpus
@@ -289,7 +289,7 @@ def test_thresholds_of_a_trained_model(small: Trained) -> None:
     assert 0 <= manifest.threshold <= 0.7
     assert 0.5 <= manifest.hard_threshold <= 0.9
     assert manifest.review_below == REVIEW_BELOW
-    assert set(manifest.confidence) == {"words_agree", "words_alone", "codes_agree", "codes_alone"}
+    assert set(manifest.confidence) == {f"{kind}_{how}" for kind in KINDS for how in ("agree", "alone")}
     assert all(0 < share < 1 for share in manifest.confidence.values())
     both, model = (manifest.metrics["held_out_families"][name] for name in ("both", "model"))
     assert both["accuracy"] >= model["accuracy"] - 0.05

@@ -27,6 +27,9 @@ _WRONG_SOFT = ("450", "451", "421 4.7.0", "452 4.2.2", "450 4.1.1", "451 4.3.0",
 DISGUISES = 3
 """Variants of a template besides itself."""
 
+ALSO_SHARE = 0.3
+"""Weight of a template's second acceptable reason against its first."""
+
 
 @dataclass(slots=True)
 class Example:
@@ -79,25 +82,33 @@ def expand(
         for plain, (text, weight) in _numbered(variants(template, rng, disguises)):
             filled = fill(text, rng)
             doc = document(parse(filled))
-            example = found.get((doc, template.reason))
-            if example is None:
-                found[doc, template.reason] = Example(
-                    doc,
-                    template.reason,
-                    template.also,
-                    template.family,
-                    template.source,
-                    template.lang,
-                    weight,
-                    filled,
-                    template.text,
-                    plain,
-                )
-            else:
-                example.weight += weight
+            for reason, share, is_plain in _readings(template, plain):
+                example = found.get((doc, reason))
+                if example is None:
+                    found[doc, reason] = Example(
+                        doc,
+                        reason,
+                        template.also,
+                        template.family,
+                        template.source,
+                        template.lang,
+                        weight * share,
+                        filled,
+                        template.text,
+                        is_plain,
+                    )
+                else:
+                    example.weight += weight * share
         if progress:
             progress(number + 1, len(templates))
     return list(found.values())
+
+
+def _readings(template: Template, plain: bool) -> Iterator[tuple[str, float, bool]]:
+    # An either/or text is both: the second reading keeps the model from being too sure of the first.
+    yield template.reason, 1.0, plain
+    if template.also:
+        yield template.also, ALSO_SHARE, False
 
 
 def _numbered(items: Iterator[tuple[str, float]]) -> Iterator[tuple[bool, tuple[str, float]]]:
