@@ -13,7 +13,9 @@ from enum import StrEnum
 import re2
 
 from whybounce.model.masking import MAX_TEXT, is_enhanced_status, normalise, template_tokens
+from whybounce.model.retry import retry_after_seconds
 from whybounce.model.vocabulary import BLOCKLIST_WORDS, PROVIDER_HOSTS, PROVIDER_WORDS, REPLY_CODES
+from whybounce.model.wrappers import innermost, statement_words
 
 
 class Phase(StrEnum):
@@ -102,46 +104,6 @@ _COMMANDS = {
     "rcpt": Phase.RCPT, "data": Phase.DATA, "bdat": Phase.DATA, "eod": Phase.DATA, "end": Phase.DATA,
 }  # fmt: skip
 
-_HOST = r"HOST(?: @\w+)?(?: IP)*(?: NUM)?"
-_WRAPPERS = re2.compile(
-    r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|remote protocol error|x \w+) )+"
-    rf"|^(ADDR |to |from |recipient )*host {_HOST} (said|refused to talk to me) "
-    r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|auth \w+|\w+)"
-    r"( command)?( \w*command)?$"
-    r"|\bon NUM mx HOST( @\w+)?( IP)?"
-)
-
-_QUOTES = (
-    r"last (?:transfail|error|reply|response|smtp error)",
-    r"remote (?:server returned|host said)",
-    r"(?:response|reply|error|reason) was",
-    r"reason given was",
-    r"the response from the remote server was",
-    r"the error that the other server returned was",
-    r"server responded with",
-    rf"{_HOST} said",
-    r"refused to talk to me",
-    r"smtp error from remote (?:mail )?(?:server|mailer)"
-    r"(?: after (?:end of data|initial connection|(?:pipelined )?\w+(?: from ADDR| from| to ADDR| to)?)(?: size NUM)?)?"
-    rf"(?: host {_HOST})?",
-)
-"""What MTAs write before they quote another server's answer."""
-
-_INNER = re2.compile("(?:" + "|".join(_QUOTES) + ")")
-_SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
-
-_RETRY = re2.compile(
-    r"(?:retry|try|again|wait|gr[ea]ylist\w*|later|come back|resend|defer\w*|throttl\w*|delay\w*|banned|blocked"
-    r"|temporarily)"
-    r"[^0-9]{0,60}?\b(\d{1,6})\s*(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|sekunden?|minuten?|secondes?|segundos?|minutos?)\b"
-)
-_RETRY_CLOCK = re2.compile(
-    r"(?:retry|try again|wait|greylist\w*|graylist\w*|come back)[^0-9]{0,60}?\b(?:in|for|after) "
-    r"(\d{1,2}):(\d\d):(\d\d)\b"
-)
-_RETRY_BARE = re2.compile(r"retry[-_ ]?(?:after|in)[=: ]+(\d{1,6})\b()")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 _COMMAND_HINTS = (
     "reply",
     "response",
@@ -208,7 +170,7 @@ def parse_template(
 ) -> Diagnostic:
     """Parse a text whose template is known already; see :func:`parse`."""
     tokens = template.split()
-    inner = _innermost(template)
+    inner = innermost(template)
     found_code, found_status = _codes(inner)
     if found_code is None and found_status is None and inner != template:
         found_code, found_status = _codes(template)
@@ -217,7 +179,7 @@ def parse_template(
         truncated=truncated,
         normalised=normalised,
         template=template,
-        words=_words(inner),
+        words=statement_words(inner),
         reply_code=_clean_code(reply_code) or found_code,
         enhanced_status=_clean_status(enhanced_status) or found_status,
         command=as_phase(command) or _phase(template),
@@ -249,22 +211,6 @@ def _phase(template: str) -> Phase | None:
         return None
     hits = _PHASES.Match(template)
     return _PHASE_PATTERNS[min(hits)][0] if hits else None
-
-
-def _innermost(template: str) -> str:
-    """The part after the last quoting marker, when that part says anything."""
-    if not any(
-        marker in template for marker in ("said", "last ", "was", "returned", "remote mail", "responded", "talk to me")
-    ):
-        return template
-    end = 0
-    for match in _INNER.finditer(template):
-        rest = template[match.end() :]
-        if _SAYS_SOMETHING.search(_WRAPPERS.sub("", rest)):
-            end = match.end()
-        else:
-            break
-    return template[end:].strip() or template
 
 
 _CODE_CUES = frozenset(
@@ -321,37 +267,6 @@ def _codes(statement: str) -> tuple[int | None, str | None]:
             best = (rank, index, token)
     code = int(best[2]) if best else None
     return code, status
-
-
-def _words(inner: str) -> str:
-    stripped = inner
-    for _ in range(3):
-        shorter = _WRAPPERS.sub("", stripped).strip()
-        if shorter == stripped:
-            break
-        stripped = shorter
-    kept = [
-        token
-        for token in stripped.split()
-        if token not in REPLY_CODES
-        and not token.startswith("@")
-        and not (token[1:2] == "." and is_enhanced_status(token))
-    ]
-    return " ".join(kept)
-
-
-def retry_after_seconds(normalised: str) -> int | None:
-    """Seconds to wait that a text asks for, at most a week."""
-    lowered = normalised.lower()
-    clock = _RETRY_CLOCK.search(lowered)
-    if clock is not None:
-        seconds = int(clock.group(1)) * 3600 + int(clock.group(2)) * 60 + int(clock.group(3))
-        return seconds or None
-    match = _RETRY.search(lowered) or _RETRY_BARE.search(lowered)
-    if match is None:
-        return None
-    seconds = int(match.group(1)) * _SECONDS.get(match.group(2)[:1], 1)
-    return seconds if 0 < seconds <= 7 * 86400 else None
 
 
 def _blocklist(tokens: list[str]) -> str | None:

@@ -12,10 +12,11 @@ from whybounce.model import artifact, explain
 from whybounce.model.category import category_of
 from whybounce.model.classifier import TextClassifier
 from whybounce.model.decision import Verdict, decide, decide_by_model, decide_by_rules
-from whybounce.model.diagnostic import Diagnostic, as_phase, parse_template, provider_of_host, retry_after_seconds
+from whybounce.model.diagnostic import Diagnostic, as_phase, parse_template, provider_of_host
 from whybounce.model.errors import ArtifactError
 from whybounce.model.masking import MAX_TEXT, normalise, template_tokens
 from whybounce.model.prediction import Prediction
+from whybounce.model.retry import retry_after_seconds
 from whybounce.model.rules import RuleSet, default_rules
 from whybounce.model.taxonomy import TAXONOMY, Action, Taxonomy
 

@@ -165,7 +165,9 @@ def test_predict_standard_input(run: Run) -> None:
 def test_a_name_among_texts_is_a_text(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("550 x y\n")
     assert [row[1] for row in rows_of(run("predict", "a.txt", "b", "--jsonl"))] == ["a.txt", "b"]
-    assert [row[1] for row in rows_of(run("predict", "missing.txt", "--jsonl"))] == ["missing.txt"]
+    missing = run("predict", "missing.txt", "--jsonl")
+    assert missing.code == 1
+    assert "missing.txt: cannot be read" in missing.words
 
 
 def test_long_tables_are_cut_and_say_so(run: Run, tmp_path: Path) -> None:

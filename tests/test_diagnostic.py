@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whybounce.model.diagnostic import Diagnostic, Phase, as_phase, parse, provider_of_host, retry_after_seconds
+from whybounce.model.diagnostic import Diagnostic, Phase, as_phase, parse, provider_of_host
 from whybounce.model.masking import MAX_TEXT
+from whybounce.model.retry import retry_after_seconds
 
 # text, innermost words, reply code, enhanced status, phase
 Wrapper = tuple[str, str, int | None, str | None, Phase | None]

@@ -11,9 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from whybounce.model.errors import DataError
-from whybounce.model.predictor import BounceClassifier
+from whybounce.serving.cli.loading import ArtifactOption, load
 from whybounce.serving.cli.output import percent, print_json, progress_bars, stderr, stdout
-from whybounce.serving.cli.predict import ArtifactOption
 
 _FIGURES = {
     "accuracy": "accuracy",
@@ -51,7 +50,7 @@ def evaluate(
     rows = read_labelled(data, text_column=text_column, label_column=label_column)
     with progress_bars() as report:
         result = measure(
-            BounceClassifier.load(artifact),
+            load(artifact),
             rows,
             source=data.name,
             progress=lambda done, total: report("predicting", done, total),

@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from whybounce.model.explain import Explanation
-from whybounce.model.predictor import BounceClassifier
+from whybounce.serving.cli.loading import ArtifactOption, load
 from whybounce.serving.cli.output import COLOURS, percent, print_json, stdout
-from whybounce.serving.cli.predict import ArtifactOption
 
 
 def explain(
@@ -22,7 +21,7 @@ def explain(
     artifact: ArtifactOption = None,
 ) -> None:
     """Show what was read from a diagnostic and which words decided."""
-    explanation = BounceClassifier.load(artifact).explain(text)
+    explanation = load(artifact).explain(text)
     if as_json:
         print_json(asdict(explanation))
         return

@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from whybounce.model.predictor import BounceClassifier
+from whybounce.serving.cli.loading import ArtifactOption, load
 from whybounce.serving.cli.output import prediction_table, print_json, print_json_line, stderr, stdout
-from whybounce.serving.cli.records import Record, read
+from whybounce.serving.cli.records import SUFFIXES, Record, read
 
-ArtifactOption = Annotated[
-    Path | None, typer.Option("--artifact", help="Artifact folder; the shipped model by default.", show_default=False)
-]
 TABLE_ROWS = 200
 
 
@@ -40,7 +36,7 @@ def predict(
     """
     if as_json and as_json_lines:
         raise typer.BadParameter("choose --json or --jsonl, not both")
-    classifier = BounceClassifier.load(artifact)
+    classifier = load(artifact)
     answers = ((record, classifier.predict_one(record.text, **record.fields)) for record in _records(texts, column))
     if as_json_lines:
         for record, prediction in answers:
@@ -60,12 +56,6 @@ def predict(
     stdout.print(prediction_table(batch))
     if total > shown:
         stderr.print(f"{total - shown} more rows; use --jsonl for all of them")
-    if classifier.degraded:
-        stderr.print(
-            f"[yellow]answered from rules alone:[/] {escape(str(classifier.degraded_because))}",
-            highlight=False,
-            soft_wrap=True,
-        )
 
 
 def _row(record: Record) -> dict[str, str]:
@@ -74,7 +64,7 @@ def _row(record: Record) -> dict[str, str]:
 
 
 def _records(texts: list[str], column: str | None) -> Iterator[Record]:
-    if len(texts) == 1 and (texts[0] == "-" or _is_file(texts[0])):
+    if len(texts) == 1 and (texts[0] == "-" or _names_a_file(texts[0])):
         yield from read(texts[0], column=column)
         return
     if column is not None:
@@ -83,8 +73,10 @@ def _records(texts: list[str], column: str | None) -> Iterator[Record]:
         yield Record(text)
 
 
-def _is_file(text: str) -> bool:
+def _names_a_file(text: str) -> bool:
+    if " " not in text and text.lower().endswith(SUFFIXES):
+        return True  # a file that is not there is an error, not a diagnostic
     try:
-        return Path(text).is_file()
+        return bool(text) and Path(text).exists()
     except (OSError, ValueError):  # too long for a file name, or with a null character: a diagnostic
         return False

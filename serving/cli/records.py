@@ -15,6 +15,9 @@ from whybounce.model.errors import DataError
 
 TEXT_COLUMNS = ("diagnostic", "text", "diagnostic_code", "message", "reason", "response", "smtp_reply")
 FIELD_COLUMNS = ("reply_code", "enhanced_status", "command", "remote_host")
+SUFFIXES = (".txt", ".log", ".csv", ".tsv", ".jsonl", ".ndjson")
+"""File names that end so are read as files."""
+
 MAX_LINE = 16 * 1024 * 1024
 """Characters of one line of input; a longer one is an error rather than a memory problem."""
 

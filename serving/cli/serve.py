@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from whybounce.model.errors import MissingExtraError, WhybounceError
+from whybounce.serving.cli.loading import ArtifactOption
 from whybounce.serving.cli.output import stderr
-from whybounce.serving.cli.predict import ArtifactOption
 
 
 class PortError(WhybounceError):

@@ -1,0 +1,68 @@
+"""Taking off what MTAs and logs put around a server's answer."""
+
+from __future__ import annotations
+
+import re2
+
+from whybounce.model.masking import is_enhanced_status
+from whybounce.model.vocabulary import REPLY_CODES
+
+_HOST = r"HOST(?: @\w+)?(?: IP)*(?: NUM)?"
+_WRAPPERS = re2.compile(
+    r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|remote protocol error|x \w+) )+"
+    rf"|^(ADDR |to |from |recipient )*host {_HOST} (said|refused to talk to me) "
+    r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|auth \w+|\w+)"
+    r"( command)?( \w*command)?$"
+    r"|\bon NUM mx HOST( @\w+)?( IP)?"
+)
+
+_QUOTES = (
+    r"last (?:transfail|error|reply|response|smtp error)",
+    r"remote (?:server returned|host said)",
+    r"(?:response|reply|error|reason) was",
+    r"reason given was",
+    r"the response from the remote server was",
+    r"the error that the other server returned was",
+    r"server responded with",
+    rf"{_HOST} said",
+    r"refused to talk to me",
+    r"smtp error from remote (?:mail )?(?:server|mailer)"
+    r"(?: after (?:end of data|initial connection|(?:pipelined )?\w+(?: from ADDR| from| to ADDR| to)?)(?: size NUM)?)?"
+    rf"(?: host {_HOST})?",
+)
+"""What MTAs write before they quote another server's answer."""
+
+_INNER = re2.compile("(?:" + "|".join(_QUOTES) + ")")
+_SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
+
+
+def innermost(template: str) -> str:
+    """The part after the last quoting marker, when that part says anything."""
+    if not any(
+        marker in template for marker in ("said", "last ", "was", "returned", "remote mail", "responded", "talk to me")
+    ):
+        return template
+    # From the end: the last quotation that says anything is the innermost, and a hostile
+    # text of nothing but markers is done with after the first of them.
+    for end in reversed([match.end() for match in _INNER.finditer(template)]):
+        if _SAYS_SOMETHING.search(_WRAPPERS.sub("", template[end:])):
+            return template[end:].strip()
+    return template
+
+
+def statement_words(inner: str) -> str:
+    """Return the words of a statement: no wrappers, codes or provider marks."""
+    stripped = inner
+    for _ in range(3):
+        shorter = _WRAPPERS.sub("", stripped).strip()
+        if shorter == stripped:
+            break
+        stripped = shorter
+    kept = [
+        token
+        for token in stripped.split()
+        if token not in REPLY_CODES
+        and not token.startswith("@")
+        and not (token[1:2] == "." and is_enhanced_status(token))
+    ]
+    return " ".join(kept)
