@@ -26,6 +26,8 @@ _QUOTES = (
     r"server responded with",
     rf"{_HOST} said",
     r"refused to talk to me",
+    # Cisco's bounce profile: the status in words, then the quoted reply.
+    r"\d\.\d\.\d (?:other mail system problem|unknown address error|other address status|other network problem)",
     r"smtp error from remote (?:mail )?(?:server|mailer)"
     r"(?: after (?:end of data|initial connection|(?:pipelined )?\w+(?: from ADDR| from| to ADDR| to)?)(?: size NUM)?)?"
     rf"(?: host {_HOST})?",
@@ -39,7 +41,18 @@ _SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
 def innermost(template: str) -> str:
     """The part after the last quoting marker, when that part says anything."""
     if not any(
-        marker in template for marker in ("said", "last ", "was", "returned", "remote mail", "responded", "talk to me")
+        marker in template
+        for marker in (
+            "said",
+            "last ",
+            "was",
+            "returned",
+            "remote mail",
+            "responded",
+            "talk to me",
+            "other ",
+            "unknown address",
+        )
     ):
         return template
     # From the end: the last quotation that says anything is the innermost, and a hostile
