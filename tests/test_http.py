@@ -28,7 +28,6 @@ from whybounce.model.masking import MAX_TEXT
 from whybounce.model.predictor import BounceClassifier
 from whybounce.model.taxonomy import TAXONOMY
 from whybounce.serving.http import create_app
-from whybounce.serving.http.app import ARTIFACT_VARIABLE
 from whybounce.serving.http.limits import BodyLimit
 
 UNKNOWN = "550 5.1.1 <a@example.com>: User unknown"
@@ -365,11 +364,11 @@ def test_health(client: TestClient) -> None:
 
 
 def test_the_artifact_of_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ARTIFACT_VARIABLE, str(folder))
+    monkeypatch.setenv("WHYBOUNCE_ARTIFACT", str(folder))
     assert TestClient(create_app()).get("/v1/model").json()["data"]["templates"] < 1000
-    monkeypatch.setenv(ARTIFACT_VARIABLE, str(folder / "nothing"))
+    monkeypatch.setenv("WHYBOUNCE_ARTIFACT", str(folder / "nothing"))
     assert TestClient(create_app()).get("/health/ready").json()["degraded"] is True
-    monkeypatch.setenv(ARTIFACT_VARIABLE, "")
+    monkeypatch.setenv("WHYBOUNCE_ARTIFACT", "")
     assert TestClient(create_app()).get("/v1/model").json()["data"]["templates"] > 1000
 
 

@@ -27,12 +27,12 @@ def serve(
     try:
         import uvicorn
 
-        from whybounce.serving.http.app import ARTIFACT_VARIABLE
+        import whybounce.serving.http  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("serve", "the HTTP service") from error
     _check(host, port)
     if artifact is not None:
-        os.environ[ARTIFACT_VARIABLE] = str(artifact.absolute())
+        os.environ["WHYBOUNCE_ARTIFACT"] = str(artifact.absolute())
     stderr.print(f"loading the model; then try http://{host}:{port}/docs", highlight=False)
     uvicorn.run("whybounce.serving.http.app:create_app", factory=True, host=host, port=port, workers=workers)
 

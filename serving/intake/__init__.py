@@ -1,0 +1,1 @@
+"""Reading bounces from whatever they arrive in. One module per format."""
