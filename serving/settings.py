@@ -21,5 +21,5 @@ class Settings(BaseSettings):
     feedback_url: str | None = Field(
         default=None, description="SQLAlchemy URL of the feedback store; no feedback is taken without one."
     )
-    max_body: int = Field(default=24 * 1024 * 1024, ge=1024, description="Bytes of a request body.")
+    max_body: int = Field(default=24 * 1024 * 1024, ge=100, description="Bytes of a request body.")
     cache_size: int = Field(default=65536, ge=0, description="Templates whose verdicts are remembered.")
