@@ -12,8 +12,8 @@ from enum import StrEnum
 
 import re2
 
-from whybounce.model.masking import MAX_TEXT, is_enhanced_status, normalise, template_tokens
-from whybounce.model.retry import retry_after_seconds
+from whybounce.model.masking import MAX_TEXT, is_enhanced_status, normalise, template_of
+from whybounce.model.retry import names_a_time, retry_after_seconds
 from whybounce.model.vocabulary import BLOCKLIST_WORDS, PROVIDER_HOSTS, PROVIDER_WORDS, REPLY_CODES
 from whybounce.model.wrappers import innermost, statement_words
 
@@ -144,9 +144,8 @@ def parse(
     Diagnostic
     """
     normalised = normalise(text)
-    template = " ".join(template_tokens(normalised))
     return parse_template(
-        template,
+        template_of(text),
         text=text[:MAX_TEXT],
         normalised=normalised,
         truncated=len(text) > MAX_TEXT,
@@ -183,7 +182,7 @@ def parse_template(
         reply_code=_clean_code(reply_code) or found_code,
         enhanced_status=_clean_status(enhanced_status) or found_status,
         command=as_phase(command) or _phase(template),
-        retry_after_seconds=retry_after_seconds(normalised) if "NUM" in tokens else None,
+        retry_after_seconds=retry_after_seconds(normalised) if names_a_time(template) else None,
         blocklist=_blocklist(tokens),
         provider=provider_of_host(remote_host) or _provider(tokens),
     )

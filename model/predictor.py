@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from whybounce.model.classifier import TextClassifier
 from whybounce.model.decision import Verdict, decide, decide_by_model, decide_by_rules
 from whybounce.model.diagnostic import Diagnostic, as_phase, parse_template, provider_of_host
 from whybounce.model.errors import ArtifactError
-from whybounce.model.masking import MAX_TEXT, normalise, template_tokens
+from whybounce.model.masking import MAX_TEXT, normalise, template_of
 from whybounce.model.prediction import Prediction
-from whybounce.model.retry import retry_after_seconds
+from whybounce.model.retry import names_a_time, retry_after_seconds
 from whybounce.model.rules import RuleSet, default_rules
 from whybounce.model.taxonomy import TAXONOMY, Action, Taxonomy
 
@@ -26,13 +26,39 @@ CACHE_SIZE = 65536
 """Templates whose predictions are remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    template: str
-    reply_code: int | None
-    enhanced_status: str | None
-    command: str | None
-    provider: str | None
+class Remembered:
+    """The verdict on a template, as it is kept in memory.
+
+    Attributes
+    ----------
+    prediction : Prediction
+        Right for every text of the template, but for ``retry_after_seconds`` and
+        ``truncated``, which :meth:`of` fills in.
+    names_a_time : bool
+        Whether texts of this template may ask to wait for some time.
+    encoded : bytes or None
+        Room for the encoded prediction, for a server that answers with it again.
+    fresh : int
+        Room for counting how often it was given.
+    """
+
+    __slots__ = ("encoded", "fresh", "names_a_time", "prediction")
+
+    def __init__(self, prediction: Prediction) -> None:
+        self.prediction = prediction
+        self.names_a_time = names_a_time(prediction.template)
+        self.encoded: bytes | None = None
+        self.fresh = 0
+
+    def of(self, text: str) -> Prediction:
+        """Return the prediction for one text of the template."""
+        truncated = len(text) > MAX_TEXT
+        if not self.names_a_time and not truncated:
+            return self.prediction
+        wait = retry_after_seconds(normalise(text)) if self.names_a_time else None
+        if wait is None and not truncated:
+            return self.prediction
+        return replace(self.prediction, retry_after_seconds=wait, truncated=truncated)
 
 
 class BounceClassifier:
@@ -51,6 +77,8 @@ class BounceClassifier:
     taxonomy : Taxonomy, optional
     model_only : bool
         Never ask the rules; for measuring the model alone.
+    cache_size : int
+        Templates whose verdicts are remembered; 0 remembers none.
     """
 
     def __init__(
@@ -62,6 +90,7 @@ class BounceClassifier:
         degraded_because: str | None = None,
         taxonomy: Taxonomy = TAXONOMY,
         model_only: bool = False,
+        cache_size: int = CACHE_SIZE,
     ) -> None:
         self.classifier = classifier
         self.manifest = manifest
@@ -69,7 +98,7 @@ class BounceClassifier:
         self.degraded_because = degraded_because
         self.taxonomy = taxonomy
         self.model_only = model_only
-        self._cached = lru_cache(maxsize=CACHE_SIZE)(self._predict_key)
+        self._recall = lru_cache(maxsize=cache_size)(self._judge)
 
     @classmethod
     def load(cls, folder: str | Path | None = None, *, strict: bool = False) -> BounceClassifier:
@@ -109,7 +138,12 @@ class BounceClassifier:
 
     def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """Predict many diagnostics, in their order. Never raises on any ``str``."""
-        return [self.predict_one(text) for text in texts]
+        recall = self._recall
+        return [
+            remembered.prediction if not remembered.names_a_time and len(text) <= MAX_TEXT else remembered.of(text)
+            for text in texts
+            for remembered in (recall(template_of(text)),)
+        ]
 
     def predict_one(
         self,
@@ -129,14 +163,33 @@ class BounceClassifier:
         reply_code, enhanced_status, command, remote_host : optional
             What is known besides the text; see :func:`whybounce.model.diagnostic.parse`.
         """
-        normalised = normalise(text)
-        template = " ".join(template_tokens(normalised))
-        phase = as_phase(command)
-        prediction = self._cached(_Key(template, reply_code, enhanced_status, phase, provider_of_host(remote_host)))
-        retry_after = retry_after_seconds(normalised) if "NUM" in template else None
-        if retry_after is None and len(text) <= MAX_TEXT:
-            return prediction
-        return replace(prediction, retry_after_seconds=retry_after, truncated=len(text) > MAX_TEXT)
+        return self.recall(text, reply_code, enhanced_status, command, remote_host).of(text)
+
+    def recall(
+        self,
+        text: str,
+        reply_code: int | None = None,
+        enhanced_status: str | None = None,
+        command: str | None = None,
+        remote_host: str | None = None,
+    ) -> Remembered:
+        """Return the remembered verdict on the template of a text; see :meth:`predict_one`."""
+        template = template_of(text)
+        if reply_code is None and enhanced_status is None and command is None and remote_host is None:
+            return self._recall(template)
+        return self._recall(template, reply_code, enhanced_status, as_phase(command), provider_of_host(remote_host))
+
+    def predict_template(self, template: str, **fields: int | str | None) -> Prediction:
+        """Predict a text whose masked template is all that is known, with the fields of :meth:`predict_one`."""
+        code, status = fields.get("reply_code"), fields.get("enhanced_status")
+        command, host = fields.get("command"), fields.get("remote_host")
+        return self._recall(template, code, status, as_phase(command), provider_of_host(host)).prediction  # type: ignore[arg-type]
+
+    @property
+    def cache_stats(self) -> tuple[int, int]:
+        """Hits and misses of the remembered verdicts."""
+        info = self._recall.cache_info()
+        return info.hits, info.misses
 
     def explain(self, text: str, **fields: int | str | None) -> explain.Explanation:
         """Show the parsed diagnostic and the words that decided.
@@ -146,19 +199,26 @@ class BounceClassifier:
         prediction = self.predict_one(text, **fields)  # type: ignore[arg-type]
         return explain.explain(self, text, prediction, fields)
 
-    def _predict_key(self, key: _Key) -> Prediction:
+    def _judge(
+        self,
+        template: str,
+        reply_code: int | None = None,
+        enhanced_status: str | None = None,
+        command: str | None = None,
+        provider: str | None = None,
+    ) -> Remembered:
         diagnostic = parse_template(
-            key.template,
+            template,
             text="",
             normalised="",
             truncated=False,
-            reply_code=key.reply_code,
-            enhanced_status=key.enhanced_status,
-            command=key.command,
+            reply_code=reply_code,
+            enhanced_status=enhanced_status,
+            command=command,
         )
-        if key.provider:
-            diagnostic = replace(diagnostic, provider=key.provider)
-        return self._prediction(diagnostic, self._decide(diagnostic))
+        if provider:
+            diagnostic = replace(diagnostic, provider=provider)
+        return Remembered(self._prediction(diagnostic, self._decide(diagnostic)))
 
     def _decide(self, diagnostic: Diagnostic) -> Verdict:
         if self.classifier is None or self.manifest is None:

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Everything that an operator can set. Flags of ``whybounce serve`` win over the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="WHYBOUNCE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="WHYBOUNCE_", env_ignore_empty=True, extra="ignore")
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
