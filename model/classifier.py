@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from whybounce.model.errors import ArtifactError
+from whybounce.model.features import char_features, char_ngrams, split
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -29,14 +31,15 @@ FloatArray = npt.NDArray[np.float32]
 class Block:
     """One vectoriser of the union, as plain data.
 
-    ``vocabulary`` maps a feature to ``(idf * block weight, row)``, where ``row`` is the
-    row of the coefficient matrix or -1 when feature selection dropped the feature (it
-    still counts for the length of the vector).
+    ``vocabulary`` maps a feature to its number; features of all blocks are numbered
+    through. ``of_word``, where a feature never reaches over a word, remembers the
+    numbers of a word's features.
     """
 
     analyzer: Callable[[str], list[str]]
-    vocabulary: dict[str, tuple[float, int]]
+    vocabulary: dict[str, int]
     weight: float
+    of_word: Callable[[str], tuple[int, ...]] | None
 
 
 class TextClassifier:
@@ -67,10 +70,15 @@ class TextClassifier:
             centred = classify.coef_ - classify.coef_.mean(axis=0)
             self._coefficients: FloatArray = np.ascontiguousarray(centred.T, dtype=np.float32)
             self._intercept: FloatArray = classify.intercept_.astype(np.float32)
-            rows = np.full(select.n_features_in_, -1, dtype=np.int64)
-            rows[select.get_support(indices=True)] = np.arange(self._coefficients.shape[0])
-            self._blocks = _blocks(union, rows)
-            self._names = _names(self._blocks, len(self._coefficients))
+            kept = select.get_support(indices=True)
+            count = select.n_features_in_
+            # A feature that the selection dropped still counts for the length of the
+            # vector: it points to a row of zeros.
+            self._rows = np.full(count, len(kept), dtype=np.intp)
+            self._rows[kept] = np.arange(len(kept))
+            self._coefficients = np.vstack([self._coefficients, np.zeros((1, len(self.labels)), np.float32)])
+            self._blocks, self._idf = _blocks(union, count)
+            self._names: list[str] = [feature for block in self._blocks for feature in block.vocabulary]
             # Scoring and explaining follow each other: the vector is made once.
             self._vector = lru_cache(maxsize=8)(self._read)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -78,10 +86,8 @@ class TextClassifier:
 
     def probabilities(self, doc: str) -> FloatArray:
         """Return the probability of each label, shape ``(len(labels),)``."""
-        rows, values = self._vector(doc)
-        scores = self._intercept
-        if len(rows):
-            scores = scores + values @ self._coefficients[rows]
+        features, values = self._vector(doc)
+        scores = self._intercept + values @ self._coefficients[self._rows[features]]
         exponent = np.exp(scores - scores.max())
         return np.asarray(exponent / exponent.sum(), dtype=np.float32)
 
@@ -91,60 +97,68 @@ class TextClassifier:
         The weight of a feature is what it adds to the label's score beyond what it
         adds to the labels on average.
         """
-        column = self.labels.index(label)
-        rows, values = self._vector(doc)
-        gains = values * self._coefficients[rows, column]
+        features, values = self._vector(doc)
+        gains = values * self._coefficients[self._rows[features], self.labels.index(label)]
         best = np.argsort(-gains, kind="stable")[:top]
-        return [(self._names[rows[index]], float(gains[index])) for index in best if gains[index] > 0]
+        return [(self._names[features[index]], float(gains[index])) for index in best if gains[index] > 0]
 
     def _read(self, doc: str) -> tuple[npt.NDArray[np.intp], FloatArray]:
-        rows: list[int] = []
-        values: list[float] = []
+        """The l2-normalised, sublinear tf-idf vector of each block: features and their values."""
+        features: list[int] = []
+        counts: list[int] = []
+        ends: list[int] = []
         for block in self._blocks:
-            _extend(rows, values, block, doc)
-        return np.asarray(rows, dtype=np.intp), np.asarray(values, dtype=np.float32)
+            counted: dict[int | None, int] = Counter(_numbers(block, doc))
+            counted.pop(None, None)
+            features += counted  # type: ignore[arg-type]
+            counts += counted.values()
+            ends.append(len(features))
+        numbers = np.array(features, dtype=np.intp)
+        values = self._idf[numbers]
+        if counts and max(counts) > 1:
+            values = values * (1.0 + np.log(counts))
+        start = 0
+        for block, end in zip(self._blocks, ends, strict=True):
+            part = values[start:end]
+            if end > start:
+                part *= block.weight / math.sqrt(part @ part)
+            start = end
+        return numbers, values.astype(np.float32)
 
 
-def _blocks(union: FeatureUnion, rows: npt.NDArray[np.int64]) -> tuple[Block, ...]:
+def _numbers(block: Block, doc: str) -> Iterable[int | None]:
+    if block.of_word is None:
+        return map(block.vocabulary.get, block.analyzer(doc))
+    return chain.from_iterable(map(block.of_word, split(doc)[0]))
+
+
+def _blocks(union: FeatureUnion, count: int) -> tuple[tuple[Block, ...], npt.NDArray[np.float64]]:
     weights = union.transformer_weights or {}
+    idf = np.ones(count)
     blocks = []
     start = 0
     for name, vectorizer in union.transformer_list:
         if not isinstance(vectorizer, TfidfVectorizer):
             raise TypeError(f"{name} is not a TfidfVectorizer")
-        size = len(vectorizer.vocabulary_)
-        idf = vectorizer.idf_ if vectorizer.use_idf else np.ones(size)
-        vocabulary = {
-            feature: (float(idf[index]), int(rows[start + index])) for feature, index in vectorizer.vocabulary_.items()
-        }
-        blocks.append(Block(vectorizer.analyzer, vocabulary, float(weights.get(name, 1.0))))
-        start += size
-    return tuple(blocks)
+        ordered = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
+        vocabulary = {feature: start + index for index, feature in enumerate(ordered)}
+        if vectorizer.use_idf:
+            idf[start : start + len(ordered)] = vectorizer.idf_
+        blocks.append(
+            Block(
+                vectorizer.analyzer,
+                vocabulary,
+                float(weights.get(name, 1.0)),
+                _word_memo(vocabulary) if vectorizer.analyzer is char_features else None,
+            )
+        )
+        start += len(ordered)
+    return tuple(blocks), idf
 
 
-def _names(blocks: tuple[Block, ...], count: int) -> list[str]:
-    names = [""] * count
-    for block in blocks:
-        for feature, (_, row) in block.vocabulary.items():
-            if row >= 0:
-                names[row] = feature
-    return names
+def _word_memo(vocabulary: dict[str, int]) -> Callable[[str], tuple[int, ...]]:
+    @lru_cache(maxsize=32768)
+    def of_word(word: str) -> tuple[int, ...]:
+        return tuple(vocabulary[gram] for gram in char_ngrams(word) if gram in vocabulary)
 
-
-def _extend(rows: list[int], values: list[float], block: Block, doc: str) -> None:
-    """Append the l2-normalised, sublinear tf-idf vector of one block, dropped features left out."""
-    vocabulary = block.vocabulary
-    start = len(values)
-    square = 0.0
-    for feature, count in Counter(block.analyzer(doc)).items():
-        entry = vocabulary.get(feature)
-        if entry is None:
-            continue
-        value = entry[0] * (1.0 + math.log(count)) if count > 1 else entry[0]
-        square += value * value
-        if entry[1] >= 0:
-            rows.append(entry[1])
-            values.append(value)
-    if square:
-        scale = block.weight / math.sqrt(square)
-        values[start:] = [value * scale for value in values[start:]]
+    return of_word

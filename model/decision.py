@@ -56,13 +56,16 @@ def decide(diagnostic: Diagnostic, classifier: TextClassifier, manifest: Manifes
     sender matched and the hard reasons together outweigh the strongest other reason by
     ``hard_threshold``.
     """
-    rule, veto = rules.judge(diagnostic)
+    judgement = rules.judge(diagnostic)
+    rule = judgement.verdict
     if not has_words(diagnostic.words) or (is_silent(diagnostic.words) and names_cause(diagnostic.enhanced_status)):
         return _by_rules(diagnostic, rule)
     doc = document(diagnostic)
     own = rank(classifier.labels, classifier.probabilities(doc))
     joint = pool(own, rule, manifest.rule_weight)
-    reason, confidence, by_rule = resolve(own, joint, rule, bar(diagnostic, veto), manifest)
+    hard = joint[0][0] in HARD or (rule is not None and rule.reason in HARD)
+    against = bar(diagnostic, judgement.veto) if hard else _NOTHING
+    reason, confidence, by_rule = resolve(own, joint, rule, against, manifest)
     if by_rule is None:
         return _by_model(diagnostic, classifier, doc, joint, reason, confidence, manifest.review_below)
     return Verdict(

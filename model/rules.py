@@ -14,13 +14,16 @@ When no words match, :mod:`whybounce.model.codes` decides.
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import re2
 
+from whybounce.model.atoms import LiteralIndex
 from whybounce.model.codes import names_cause, reason_of_codes
 from whybounce.model.diagnostic import Diagnostic
 from whybounce.model.errors import RuleError
@@ -73,6 +76,39 @@ class RuleMatch:
         return family if family in KINDS else "words"
 
 
+class Judgement:
+    """What the rules say about a diagnostic.
+
+    Attributes
+    ----------
+    verdict : RuleMatch or None
+        The first rule's that fits, else the status codes', else None.
+    """
+
+    __slots__ = ("_rules", "_veto", "verdict")
+
+    def __init__(self, verdict: RuleMatch | None, rules: Iterable[Rule]) -> None:
+        self.verdict = verdict
+        self._rules = rules
+        self._veto: str | None = None
+
+    @property
+    def veto(self) -> str | None:
+        """The reason about the sender that outranks every rule for a bad address, if any.
+
+        It keeps a hard reason from standing on a text that speaks of the sender.
+        Finding it takes more patterns than the verdict does.
+        """
+        for rule in self._rules:
+            if rule.reason in ABOUT_THE_SENDER:
+                self._veto = rule.reason
+                break
+            if TAXONOMY.is_hard(rule.reason):
+                break
+        self._rules = ()
+        return self._veto
+
+
 class RuleSet:
     """An ordered list of rules, compiled for one pass over a text.
 
@@ -93,54 +129,51 @@ class RuleSet:
         twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
         if twice:
             raise RuleError(f"rule ids used twice: {', '.join(twice)}; give each rule an id of its own")
-        self._filter = re2.Filter()
-        for rule in rules:
-            try:
-                self._filter.Add(rule.pattern, _quiet())
-            except re2.error as error:
-                raise RuleError(f"rule {rule.id}: pattern does not compile ({error}); use RE2 syntax") from error
-        if rules:
-            self._filter.Compile()
+        self._patterns = [_compile(rule) for rule in rules]
+        self._index = LiteralIndex([rule.pattern for rule in rules])
 
     def matches(self, diagnostic: Diagnostic) -> list[Rule]:
         """All rules whose pattern and codes fit, in order."""
-        return [self.rules[index] for index in self._hits(diagnostic)]
+        return [rule for rule, _ in self._matches(diagnostic)]
 
-    def _hits(self, diagnostic: Diagnostic) -> list[int]:
-        if not self.rules:
-            return []
-        hits = sorted(self._filter.Match(diagnostic.words) or ())
-        return [index for index in hits if _codes_fit(self.rules[index], diagnostic)]
+    def _matches(self, diagnostic: Diagnostic) -> Iterator[tuple[Rule, Any]]:
+        words = diagnostic.words
+        reply_code, status = str(diagnostic.reply_code or ""), diagnostic.enhanced_status or ""
+        for index in self._index.candidates(words):
+            rule = self.rules[index]
+            if _codes_fit(rule, reply_code, status):
+                match = self._patterns[index].search(words)
+                if match is not None:
+                    yield rule, match
 
-    def judge(self, diagnostic: Diagnostic) -> tuple[RuleMatch | None, str | None]:
-        """Return the verdict and the veto.
-
-        The verdict is the first rule's that fits, else the status codes', else None.
-        The veto is the reason about the sender that outranks every rule for a bad
-        address, if any: it keeps a hard reason from standing on a text that speaks of
-        the sender.
-        """
-        silent = is_silent(diagnostic.words) and names_cause(diagnostic.enhanced_status)
-        hits = [] if silent else self._hits(diagnostic)
-        if not hits:
-            coded = reason_of_codes(diagnostic)
-            return (RuleMatch(*coded) if coded else None), None
-        rule = self.rules[hits[0]]
-        match = self._filter.re(hits[0]).search(diagnostic.words)
-        return RuleMatch(rule.reason, rule.id, match.group().strip() if match else ""), self._veto(hits)
-
-    def _veto(self, hits: list[int]) -> str | None:
-        for index in hits:
-            reason = self.rules[index].reason
-            if reason in ABOUT_THE_SENDER:
-                return reason
-            if TAXONOMY.is_hard(reason):
-                return None
-        return None
+    def judge(self, diagnostic: Diagnostic) -> Judgement:
+        """Return the verdict, and a veto that is looked for when it is asked for."""
+        if is_silent(diagnostic.words) and names_cause(diagnostic.enhanced_status):
+            return Judgement(_coded(diagnostic), ())
+        matches = self._matches(diagnostic)
+        first = next(matches, None)
+        if first is None:
+            return Judgement(_coded(diagnostic), ())
+        rule, match = first
+        return Judgement(
+            RuleMatch(rule.reason, rule.id, match.group().strip()), chain((rule,), (rule for rule, _ in matches))
+        )
 
     def decide(self, diagnostic: Diagnostic) -> RuleMatch | None:
         """Return the verdict alone; see :meth:`judge`."""
-        return self.judge(diagnostic)[0]
+        return self.judge(diagnostic).verdict
+
+
+def _coded(diagnostic: Diagnostic) -> RuleMatch | None:
+    coded = reason_of_codes(diagnostic)
+    return RuleMatch(*coded) if coded else None
+
+
+def _compile(rule: Rule) -> Any:
+    try:
+        return re2.compile(rule.pattern, _quiet())
+    except re2.error as error:
+        raise RuleError(f"rule {rule.id}: pattern does not compile ({error}); use RE2 syntax") from error
 
 
 def is_silent(words: str) -> bool:
@@ -154,15 +187,10 @@ def _quiet() -> re2.Options:
     return options
 
 
-def _codes_fit(rule: Rule, diagnostic: Diagnostic) -> bool:
-    if not rule.codes and not rule.not_codes:
-        return True
-    present = (str(diagnostic.reply_code or ""), diagnostic.enhanced_status or "")
-
-    def has(prefixes: tuple[str, ...]) -> bool:
-        return any(code.startswith(prefix) for prefix in prefixes for code in present if code)
-
-    return (not rule.codes or has(rule.codes)) and not (rule.not_codes and has(rule.not_codes))
+def _codes_fit(rule: Rule, reply_code: str, status: str) -> bool:
+    if rule.codes and not (reply_code.startswith(rule.codes) or status.startswith(rule.codes)):
+        return False
+    return not (rule.not_codes and (reply_code.startswith(rule.not_codes) or status.startswith(rule.not_codes)))
 
 
 def load_rules(folder: Path = RULESET) -> tuple[Rule, ...]:

@@ -16,6 +16,29 @@ _WRAPPERS = re2.compile(
     r"|\bon NUM mx HOST( @\w+)?( IP)?"
 )
 
+_FIRST_WORDS = frozenset(
+    [
+        "diagnostic",
+        "status",
+        "error",
+        "reason",
+        "final",
+        "rfc822",
+        "smtp",
+        "lmtp",
+        "remote",
+        "x",
+        "ADDR",
+        "to",
+        "from",
+        "recipient",
+        "host",
+    ]
+)
+"""What a leading wrapper begins with: without one of them, and the phrases below, there is nothing to take off."""
+
+_PHRASES = ("in reply to", "in response to", "NUM mx HOST")
+
 _QUOTES = (
     r"last (?:transfail|error|reply|response|smtp error)",
     r"remote (?:server returned|host said)",
@@ -67,6 +90,8 @@ def statement_words(inner: str) -> str:
     """Return the words of a statement: no wrappers, codes or provider marks."""
     stripped = inner
     for _ in range(3):
+        if stripped.partition(" ")[0] not in _FIRST_WORDS and not any(phrase in stripped for phrase in _PHRASES):
+            break
         shorter = _WRAPPERS.sub("", stripped).strip()
         if shorter == stripped:
             break

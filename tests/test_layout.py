@@ -160,7 +160,7 @@ def test_the_runtime_lock_is_part_of_the_dev_lock() -> None:
 def test_the_core_stays_small() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     core = {requirement.split(">")[0].split("<")[0] for requirement in project["dependencies"]}
-    assert core == {"scikit-learn", "joblib", "numpy", "scipy", "google-re2", "typer", "rich"}
+    assert core == {"scikit-learn", "joblib", "numpy", "scipy", "google-re2", "pyahocorasick", "typer", "rich"}
     assert set(project["optional-dependencies"]) == {
         "train", "feedback", "postgres", "serve", "score", "spark", "report", "all",
     }  # fmt: skip

@@ -89,8 +89,9 @@ def cases_of(held_out: HeldOut, rules: RuleSet) -> list[Case]:
         if not has_words(diagnostic.words):
             continue
         own = rank(held_out.labels, row)
-        rule, veto = rules.judge(diagnostic)
-        cases.append(Case(example, own, pool(own, rule, RULE_WEIGHT), rule, bar(diagnostic, veto)))
+        judgement = rules.judge(diagnostic)
+        rule = judgement.verdict
+        cases.append(Case(example, own, pool(own, rule, RULE_WEIGHT), rule, bar(diagnostic, judgement.veto)))
     return cases
 
 
