@@ -38,17 +38,14 @@ class Remembered:
         Whether texts of this template may ask to wait for some time.
     encoded : bytes or None
         Room for the encoded prediction, for a server that answers with it again.
-    fresh : int
-        Room for counting how often it was given.
     """
 
-    __slots__ = ("encoded", "fresh", "names_a_time", "prediction")
+    __slots__ = ("encoded", "names_a_time", "prediction")
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
         self.names_a_time = names_a_time(prediction.template)
         self.encoded: bytes | None = None
-        self.fresh = 0
 
     def of(self, text: str) -> Prediction:
         """Return the prediction for one text of the template."""
@@ -101,7 +98,9 @@ class BounceClassifier:
         self._recall = lru_cache(maxsize=cache_size)(self._judge)
 
     @classmethod
-    def load(cls, folder: str | Path | None = None, *, strict: bool = False) -> BounceClassifier:
+    def load(
+        cls, folder: str | Path | None = None, *, strict: bool = False, cache_size: int = CACHE_SIZE
+    ) -> BounceClassifier:
         """Load an artifact; without one that works, answer from the rules.
 
         Parameters
@@ -110,6 +109,8 @@ class BounceClassifier:
             An artifact folder; the shipped artifact by default.
         strict : bool
             Raise instead of degrading.
+        cache_size : int
+            Templates whose verdicts are remembered; 0 remembers none.
 
         Raises
         ------
@@ -123,8 +124,8 @@ class BounceClassifier:
             if strict:
                 raise
             log.warning("answering from rules alone: %s", error)
-            return cls(classifier=None, manifest=None, degraded_because=str(error))
-        return cls(classifier=classifier, manifest=manifest)
+            return cls(classifier=None, manifest=None, degraded_because=str(error), cache_size=cache_size)
+        return cls(classifier=classifier, manifest=manifest, cache_size=cache_size)
 
     @property
     def degraded(self) -> bool:

@@ -17,9 +17,7 @@ _RETRY_CLOCK = re2.compile(
     r"(\d{1,2}):(\d\d):(\d\d)\b"
 )
 _RETRY_BARE = re2.compile(r"retry[-_ ]?(?:after|in)[=: ]+(\d{1,6})\b()")
-_HINT = re2.compile(
-    r"retry|try|again|wait|gr[ea]ylist|later|come back|resend|defer|throttl|banned|blocked|temporarily"
-)
+_HINT = re2.compile(r"retry|try|again|wait|gr[ea]ylist|later|come back|resend|defer|throttl|banned|blocked|temporarily")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

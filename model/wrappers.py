@@ -18,23 +18,10 @@ _WRAPPERS = re2.compile(
 
 _FIRST_WORDS = frozenset(
     [
-        "diagnostic",
-        "status",
-        "error",
-        "reason",
-        "final",
-        "rfc822",
-        "smtp",
-        "lmtp",
-        "remote",
-        "x",
-        "ADDR",
-        "to",
-        "from",
-        "recipient",
-        "host",
+        "diagnostic", "status", "error", "reason", "final", "rfc822", "smtp", "lmtp", "remote", "x", "ADDR", "to",
+        "from", "recipient", "host",
     ]
-)
+)  # fmt: skip
 """What a leading wrapper begins with: without one of them, and the phrases below, there is nothing to take off."""
 
 _PHRASES = ("in reply to", "in response to", "NUM mx HOST")

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from whybounce import __version__
 from whybounce.model.predictor import BounceClassifier
-from whybounce.serving.http import about, predict
+from whybounce.serving.http import about, predict, stream
 from whybounce.serving.http.limits import BodyLimit
 from whybounce.serving.http.live import LiveModel
 from whybounce.serving.http.problems import install
@@ -24,10 +24,11 @@ the server gave; get the reason, the report line, the advice, a calibrated confi
 and the words that decided.
 """
 
-_PARTS = (predict, about)
+_PARTS = (predict, stream, about)
 """Modules with ``add(app, service)``, which registers the endpoints of one concern."""
 
 _FLUSH_SECONDS = 1.0
+_FLUSH_AT_ONCE = 500
 
 
 def create_app(
@@ -45,10 +46,11 @@ def create_app(
         Single settings, for tests: ``create_app(max_body=1000)``.
     """
     chosen = settings or Settings(**overrides)
-    service = Service(settings=chosen, live=LiveModel(classifier or BounceClassifier.load(chosen.artifact)))
+    loaded = classifier or BounceClassifier.load(chosen.artifact, cache_size=chosen.cache_size)
+    service = Service(settings=chosen, live=LiveModel(loaded))
     app = FastAPI(title="whybounce", version=__version__, description=_DESCRIPTION, lifespan=_lifespan)
     app.state.service = service
-    app.add_middleware(BodyLimit, max_body=chosen.max_body)
+    app.add_middleware(BodyLimit, max_body=chosen.max_body, unlimited=[stream.PATH])
     install(app)
     for part in _PARTS:
         part.add(app, service)
@@ -58,7 +60,8 @@ def create_app(
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    tasks = [asyncio.create_task(job()) for job in (*service.background, lambda: _flush(service))]
+    jobs = [job() for job in service.background]
+    tasks = [asyncio.create_task(job) for job in (*jobs, _flush(service))]
     try:
         yield
     finally:
@@ -73,4 +76,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _flush(service: Service) -> None:
     while True:
         await asyncio.sleep(_FLUSH_SECONDS)
-        service.flush()
+        while service.touched:
+            service.flush(_FLUSH_AT_ONCE)
+            await asyncio.sleep(0)  # requests come first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,15 +14,19 @@ MAX_BODY = 24 * 1024 * 1024
 
 
 class BodyLimit:
-    """ASGI middleware: answers 413 to a body of more than ``max_body`` bytes."""
+    """ASGI middleware: answers 413 to a body of more than ``max_body`` bytes.
 
-    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY) -> None:
+    Paths that are ``unlimited`` read their body piece by piece and hold none of it.
+    """
+
+    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY, unlimited: Collection[str] = ()) -> None:
         self.app = app
         self.max_body = max_body
+        self.unlimited = frozenset(unlimited)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the announced length, then count what really arrives."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] in self.unlimited:
             await self.app(scope, receive, send)
             return
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import Response
 
-from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.http.problems import DOCUMENTED
 from whybounce.serving.http.schemas import BatchIn, BatchOut, DiagnosticIn, PredictionOut
 from whybounce.serving.http.service import Service
+from whybounce.serving.http.verdicts import encoded_many, encoded_one
+
+_JSON = "application/json"
 
 
 def add(app: FastAPI, service: Service) -> None:
@@ -18,16 +21,10 @@ def add(app: FastAPI, service: Service) -> None:
     @app.post("/v1/predict", response_model=PredictionOut, responses=DOCUMENTED, tags=["predict"])
     async def predict(request: DiagnosticIn) -> Any:
         """Predict why one message bounced."""
-        return service.live.classifier.predict_one(request.diagnostic, **request.fields()).to_dict()
+        return Response(encoded_one(service, request.diagnostic, request.fields()), media_type=_JSON)
 
     @app.post("/v1/predict/batch", response_model=BatchOut, responses=DOCUMENTED, tags=["predict"])
     async def predict_batch(request: BatchIn) -> Any:
         """Predict up to 1,000 diagnostics; the answers keep their order."""
-        classifier = service.live.classifier
-        return {"predictions": [_predict(classifier, item).to_dict() for item in request.diagnostics]}
-
-
-def _predict(classifier: BounceClassifier, item: str | DiagnosticIn) -> Any:
-    if isinstance(item, str):
-        return classifier.predict_one(item)
-    return classifier.predict_one(item.diagnostic, **item.fields())
+        answers = encoded_many(service, request.diagnostics)
+        return Response(b'{"predictions":[' + b",".join(answers) + b"]}", media_type=_JSON)

@@ -27,6 +27,7 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
     for status, text in (
         (400, "The body is not JSON; the answer says where it breaks."),
         (413, "The body is larger than the service accepts."),
+        (415, "The body is of another type than the endpoint takes; the answer names the right one."),
         (422, "The body is JSON but not what is expected; the answer names each field."),
     )
 }

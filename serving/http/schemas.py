@@ -49,6 +49,12 @@ class DiagnosticIn(BaseModel):
         }
 
 
+class DiagnosticLine(DiagnosticIn):
+    """One line of ``/v1/predict/stream``."""
+
+    id: str | int | None = Field(default=None, description="Comes back with the answer.")
+
+
 class BatchIn(BaseModel):
     """Up to 1,000 diagnostics, as strings or objects."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 from whybounce.model.prediction import Prediction
+from whybounce.model.predictor import Remembered
 from whybounce.serving.http.live import LiveModel
 from whybounce.serving.settings import Settings
 
@@ -27,13 +30,28 @@ class Service:
         Coroutine functions that run while the service runs; cancelled at shutdown.
     closing : list of callables
         Called once at shutdown, in order.
+    touched : dict
+        Verdicts given since the last :meth:`flush`, and how often.
     """
 
     settings: Settings
     live: LiveModel
     observers: list[Observer] = field(default_factory=list)
-    background: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
+    touched: dict[Remembered, int] = field(default_factory=dict)
 
-    def flush(self) -> None:
-        """Tell the observers what was predicted since the last time."""
+    def count(self, remembered: Remembered) -> None:
+        """Note that a verdict was given; costs next to nothing, the observers hear of it later."""
+        self.touched[remembered] = self.touched.get(remembered, 0) + 1
+
+    def flush(self, most: int | None = None) -> None:
+        """Tell the observers what was given since the last time, of ``most`` templates at most."""
+        for remembered in list(islice(self.touched, most)):
+            count = self.touched.pop(remembered)
+            for observe in self.observers:
+                observe(remembered.prediction, count)
+
+    def cache_stats(self) -> tuple[int, int]:
+        """Hits and misses of the verdicts remembered for the model that answers now."""
+        return self.live.classifier.cache_stats

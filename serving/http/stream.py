@@ -1,0 +1,166 @@
+"""``/v1/predict/stream``: JSON Lines in, JSON Lines out, of any length.
+
+The answer goes out while the request still comes in. A ``StreamingResponse`` cannot do
+that: its watch for a disconnect takes the body away. Here one loop receives, answers
+and sends, in turns: the order is kept, a client that does not read is not read from,
+and nothing is held but the chunk at hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+from starlette.types import Message, Receive, Scope, Send
+
+from whybounce.serving.http.problems import DOCUMENTED, problem
+from whybounce.serving.http.schemas import DiagnosticLine
+from whybounce.serving.http.service import Service
+from whybounce.serving.http.verdicts import encoded_one
+
+NDJSON = "application/x-ndjson"
+PATH = "/v1/predict/stream"
+
+MAX_LINE = 1024 * 1024
+"""Bytes of one line; the rest of a longer one is passed over."""
+
+_ACCEPTED = frozenset(["", NDJSON, "application/jsonl", "application/jsonlines", "application/json", "text/plain"])
+_START: Message = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", NDJSON.encode()), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")],
+}
+
+
+def add(app: FastAPI, service: Service) -> None:
+    """Register the endpoint."""
+
+    @app.post(
+        PATH,
+        response_class=Response,
+        responses={
+            200: {"content": {NDJSON: {}}, "description": "One prediction or error a line, in their order."},
+            415: DOCUMENTED[415],
+        },
+        tags=["predict"],
+        openapi_extra={
+            "requestBody": {"required": True, "content": {NDJSON: {"schema": {"type": "string"}}}},
+        },
+    )  # fmt: skip
+    async def predict_stream(request: Request) -> Any:
+        """Predict JSON Lines of any length; every line is a text or an object like that of /v1/predict with an `id`.
+
+        Answers carry the `id` of their line; a line that cannot be read is answered with `error` and its number.
+        """
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in _ACCEPTED:
+            return problem(415, f"Send JSON Lines with content-type {NDJSON}, one diagnostic a line.")
+        return _Answer(service)
+
+
+class _Answer(Response):
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.background = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(_START)
+        lines = Lines()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            more = message.get("more_body", False)
+            answers = [
+                self._answer(number, line) for number, line in lines.feed(message.get("body", b""), last=not more)
+            ]
+            if answers:
+                answers.append(b"")
+                await send({"type": "http.response.body", "body": b"\n".join(answers), "more_body": True})
+                await asyncio.sleep(0)  # let other requests in between two chunks
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _answer(self, number: int, line: bytes | None) -> bytes:
+        if line is None:
+            return _error(None, number, f"The line is longer than {MAX_LINE} bytes. Cut the diagnostic.")
+        try:
+            row = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            return _error(
+                None, number, 'The line is not JSON. Send {"id": …, "diagnostic": "550 …"}, one object a line.'
+            )
+        if type(row) is str:
+            return encoded_one(self.service, row)
+        if type(row) is dict and row.keys() <= _PLAIN and type(row.get("diagnostic")) is str:
+            # Nearly every line: what pydantic would find right anyway.
+            identity, text, fields = row.get("id"), row["diagnostic"], None
+            if not (identity is None or type(identity) in (str, int)):
+                return _error(None, number, "The line is not valid at: id. It is a text or a number.")
+        else:
+            try:
+                read = DiagnosticLine.model_validate(row)
+            except ValidationError as error:
+                places = ", ".join(dict.fromkeys(".".join(map(str, item["loc"])) or "line" for item in error.errors()))
+                identity = row.get("id") if type(row) is dict else None
+                return _error(
+                    identity if type(identity) in (str, int) else None,
+                    number,
+                    f"The line is not valid at: {places}. See /docs for the expected fields.",
+                )
+            identity, text, fields = read.id, read.diagnostic, read.fields()
+        verdict = encoded_one(self.service, text, fields)
+        return verdict if identity is None else b'{"id":' + orjson.dumps(identity) + b"," + verdict[1:]
+
+
+_PLAIN = frozenset(["id", "diagnostic"])
+
+
+def _error(identity: str | int | None, number: int, detail: str) -> bytes:
+    named = {} if identity is None else {"id": identity}
+    return orjson.dumps({**named, "error": {"line": number, "status": 422, "detail": detail}})
+
+
+class Lines:
+    """Cuts chunks of bytes into numbered lines; blank ones are left out, over-long ones are None."""
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+        self._size = 0
+        self._skipping = False
+        self._number = 0
+
+    def feed(self, chunk: bytes, *, last: bool) -> Iterator[tuple[int, bytes | None]]:
+        """Yield the lines that a chunk completes."""
+        *complete, rest = chunk.split(b"\n")
+        for part in complete:
+            yield from self._end(part)
+        if self._skipping:
+            pass
+        elif self._size + len(rest) > MAX_LINE:
+            self._skipping = True
+            self._held, self._size = [], 0
+            yield self._number + 1, None
+        elif rest:
+            self._held.append(rest)
+            self._size += len(rest)
+        if last:
+            yield from self._end(b"")
+
+    def _end(self, part: bytes) -> Iterator[tuple[int, bytes | None]]:
+        self._number += 1
+        if self._skipping:
+            self._skipping = False
+            return
+        if self._held:
+            part = b"".join([*self._held, part])
+            self._held, self._size = [], 0
+        if len(part) > MAX_LINE:
+            yield self._number, None
+        elif part and not part.isspace():
+            yield self._number, part
