@@ -9,7 +9,7 @@ and nothing is held but the chunk at hand.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from whybounce.serving.http.problems import DOCUMENTED, problem
 from whybounce.serving.http.schemas import DiagnosticLine
 from whybounce.serving.http.service import Service
-from whybounce.serving.http.verdicts import encoded_one
+from whybounce.serving.http.verdicts import encoded
 
 NDJSON = "application/x-ndjson"
 PATH = "/v1/predict/stream"
@@ -86,39 +86,54 @@ class _Answer(Response):
                 await asyncio.sleep(0)  # let other requests in between two chunks
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _answer(self, number: int, line: bytes | None) -> bytes:
-        if line is None:
-            return _error(None, number, f"The line is longer than {MAX_LINE} bytes. Cut the diagnostic.")
-        try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return _error(
-                None, number, 'The line is not JSON. Send {"id": …, "diagnostic": "550 …"}, one object a line.'
-            )
-        if type(row) is str:
-            return encoded_one(self.service, row)
-        if type(row) is dict and row.keys() <= _PLAIN and type(row.get("diagnostic")) is str:
-            # Nearly every line: what pydantic would find right anyway.
-            identity, text, fields = row.get("id"), row["diagnostic"], None
-            if not (identity is None or type(identity) in (str, int)):
-                return _error(None, number, "The line is not valid at: id. It is a text or a number.")
-        else:
+    def _answers(self, lines: Iterable[tuple[int, bytes | None]]) -> list[bytes]:
+        service, loads, dumps = self.service, orjson.loads, orjson.dumps
+        recall = service.live.classifier.recall
+        answers = []
+        for number, line in lines:
+            if line is None:
+                answers.append(_error(None, number, f"The line is longer than {MAX_LINE} bytes. Cut the diagnostic."))
+                continue
             try:
-                read = DiagnosticLine.model_validate(row)
-            except ValidationError as error:
-                places = ", ".join(dict.fromkeys(".".join(map(str, item["loc"])) or "line" for item in error.errors()))
-                identity = row.get("id") if type(row) is dict else None
-                return _error(
-                    identity if type(identity) in (str, int) else None,
-                    number,
-                    f"The line is not valid at: {places}. See /docs for the expected fields.",
-                )
-            identity, text, fields = read.id, read.diagnostic, read.fields()
-        verdict = encoded_one(self.service, text, fields)
-        return verdict if identity is None else b'{"id":' + orjson.dumps(identity) + b"," + verdict[1:]
+                row = loads(line)
+            except orjson.JSONDecodeError:
+                answers.append(_error(None, number, _NOT_JSON))
+                continue
+            if type(row) is dict and row.keys() <= _PLAIN and type(row.get("diagnostic")) is str:
+                # Nearly every line: what pydantic would find right anyway.
+                identity, text = row.get("id"), row["diagnostic"]
+                if not (identity is None or type(identity) in (str, int)):
+                    answers.append(_error(None, number, "The line is not valid at: id. It is a text or a number."))
+                    continue
+                remembered = recall(text)
+            elif type(row) is str:
+                identity, text, remembered = None, row, recall(row)
+            else:
+                try:
+                    read = DiagnosticLine.model_validate(row)
+                except ValidationError as error:
+                    answers.append(_invalid(row, number, error))
+                    continue
+                identity, text = read.id, read.diagnostic
+                remembered = recall(text, **read.fields())
+            service.count(remembered)
+            verdict = encoded(remembered, text)
+            answers.append(verdict if identity is None else b'{"id":%b,%b' % (dumps(identity), verdict[1:]))
+        return answers
 
 
+_NOT_JSON = 'The line is not JSON. Send {"id": …, "diagnostic": "550 …"}, one object a line.'
 _PLAIN = frozenset(["id", "diagnostic"])
+
+
+def _invalid(row: object, number: int, error: ValidationError) -> bytes:
+    places = ", ".join(dict.fromkeys(".".join(map(str, item["loc"])) or "line" for item in error.errors()))
+    identity = row.get("id") if isinstance(row, dict) else None
+    return _error(
+        identity if type(identity) in (str, int) else None,
+        number,
+        f"The line is not valid at: {places}. See /docs for the expected fields.",
+    )
 
 
 def _error(identity: str | int | None, number: int, detail: str) -> bytes:

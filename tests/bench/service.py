@@ -1,0 +1,192 @@
+"""The HTTP service on loopback under a load generator (wrk), against a bare endpoint and without memory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.request import urlopen
+
+import psutil
+
+from tests.bench import traffic
+
+CONNECTIONS = 16
+ROUNDS = 5
+SECONDS = 3
+
+_LUA = """
+local bodies = {}
+for line in io.lines("BODIES") do bodies[#bodies + 1] = line end
+local index = 0
+request = function()
+  index = index % #bodies + 1
+  return wrk.format("POST", "/v1/predict", {["content-type"] = "application/json"}, bodies[index])
+end
+done = function(summary, latency)
+  io.write(string.format("\\nRESULT %d %d %d %d %d\\n", summary.requests, summary.duration,
+    summary.errors.status + summary.errors.read + summary.errors.write + summary.errors.timeout,
+    latency:percentile(50), latency:percentile(99)))
+end
+"""
+
+
+class Server:
+    """One uvicorn process with one worker."""
+
+    def __init__(self, target: str, *, factory: bool, **environment: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "uvicorn", target, "--port", str(self.port), "--no-access-log"]
+        command += ["--log-level", "warning", *(["--factory"] if factory else [])]
+        started = time.perf_counter()
+        self.process = subprocess.Popen(command, env={**os.environ, **environment})
+        while True:
+            try:
+                with urlopen(f"http://127.0.0.1:{self.port}/health/ready", timeout=5):
+                    break
+            except OSError:
+                if self.process.poll() is not None or time.perf_counter() - started > 60:
+                    raise RuntimeError(f"{target} did not start") from None
+                time.sleep(0.01)
+        self.ready_seconds = time.perf_counter() - started
+
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the process."""
+        return psutil.Process(self.process.pid).memory_info().rss / 1e6
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def measure() -> dict[str, Any]:
+    """Return requests per second and latencies of each, and their ratios round by round."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("the benchmark needs the load generator wrk; install it (Debian: apt-get install wrk)")
+    texts = traffic.zipf(20_000, seed=2)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        script = _script(Path(folder), texts)
+        servers = {
+            "bare": Server("tests.bench.bare:app", factory=False),
+            "remembered": Server("whybounce.serving.http.app:create_app", factory=True),
+            "not_remembered": Server(
+                "whybounce.serving.http.app:create_app", factory=True, WHYBOUNCE_CACHE_SIZE="0"
+            ),
+        }  # fmt: skip
+        for server in servers.values():
+            stack.callback(server.stop)
+            _load(server, script, 2)
+        rounds = [{name: _load(server, script, SECONDS) for name, server in servers.items()} for _ in range(ROUNDS)]
+        batch = _batches(servers["remembered"], texts)
+        stream = _stream(servers["remembered"], texts)
+        return {
+            "servers": {
+                name: {key: median(round_[name][key] for round_ in rounds) for key in rounds[0][name]}
+                for name in servers
+            },
+            "ratios": {
+                f"{name}_to_bare_{key}": median(round_[name][key] / round_["bare"][key] for round_ in rounds)
+                for name in ("remembered", "not_remembered")
+                for key in ("requests_per_second", "p99_ms")
+            },
+            "batch_texts_per_second": batch,
+            "stream_texts_per_second": stream,
+            "ready_seconds": servers["remembered"].ready_seconds,
+            "memory_mb": servers["remembered"].memory_mb,
+        }
+
+
+def _script(folder: Path, texts: list[str]) -> Path:
+    bodies = folder / "bodies"
+    bodies.write_text("\n".join(json.dumps({"diagnostic": text}) for text in texts), "utf-8")
+    script = folder / "post.lua"
+    script.write_text(_LUA.replace("BODIES", str(bodies)), "utf-8")
+    return script
+
+
+def _load(server: Server, script: Path, seconds: int) -> dict[str, float]:
+    url = f"http://127.0.0.1:{server.port}"
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+)", printed)
+    if found is None:
+        raise RuntimeError(f"wrk said: {printed}")
+    requests, duration, errors, p50, p99 = map(int, found.groups())
+    if errors:
+        raise RuntimeError(f"{errors} requests failed: {printed}")
+    return {"requests_per_second": requests / duration * 1e6, "p50_ms": p50 / 1000, "p99_ms": p99 / 1000}
+
+
+def _batches(server: Server, texts: list[str]) -> float:
+    bodies = [json.dumps({"diagnostics": texts[start : start + 1000]}).encode() for start in range(0, len(texts), 1000)]
+    requests = [
+        b"POST /v1/predict/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+        b"content-length: %d\r\n\r\n%b" % (len(body), body)
+        for body in bodies
+    ]
+    rates = []
+    with socket.create_connection(("127.0.0.1", server.port)) as connection, connection.makefile("rb") as answers:
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            for request in requests:
+                connection.sendall(request)
+                _read_answer(answers)
+            rates.append(len(texts) / (time.perf_counter() - start))
+    return median(rates)
+
+
+def _read_answer(stream: Any) -> None:
+    status = stream.readline()
+    if b" 200 " not in status:
+        raise RuntimeError(status.decode())
+    length = 0
+    while (line := stream.readline().strip().lower()) != b"":
+        if line.startswith(b"content-length:"):
+            length = int(line.partition(b":")[2])
+    stream.read(length)
+
+
+def _stream(server: Server, texts: list[str]) -> float:
+    lines = b"".join(b"%b\n" % json.dumps({"id": n, "diagnostic": text}).encode() for n, text in enumerate(texts))
+    chunk = b"%x\r\n%b\r\n" % (len(lines), lines)
+    head = (
+        b"POST /v1/predict/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
+        b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    )
+    repeats = 10
+    received: list[int] = []
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+
+        def read() -> None:
+            count = 0
+            while block := connection.recv(1 << 20):
+                count += block.count(b"\n{")
+            received.append(count)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        start = time.perf_counter()
+        connection.sendall(head)
+        for _ in range(repeats):
+            connection.sendall(chunk)
+        connection.sendall(b"0\r\n\r\n")
+        reader.join()
+        seconds = time.perf_counter() - start
+    if received[0] < len(texts) * repeats * 0.9:
+        raise RuntimeError(f"the stream ended early: {received[0]} answers")
+    return len(texts) * repeats / seconds
