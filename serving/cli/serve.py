@@ -34,7 +34,7 @@ def serve(
     if artifact is not None:
         os.environ["WHYBOUNCE_ARTIFACT"] = str(artifact.absolute())
     stderr.print(f"loading the model; then try http://{host}:{port}/docs", highlight=False)
-    uvicorn.run("whybounce.serving.http.app:create_app", factory=True, host=host, port=port, workers=workers)
+    uvicorn.run("whybounce.serving.worker:create_app", factory=True, host=host, port=port, workers=workers)
 
 
 def _check(host: str, port: int) -> None:

@@ -77,9 +77,7 @@ class _Answer(Response):
             if message["type"] == "http.disconnect":
                 return
             more = message.get("more_body", False)
-            answers = [
-                self._answer(number, line) for number, line in lines.feed(message.get("body", b""), last=not more)
-            ]
+            answers = self._answers(lines.feed(message.get("body", b""), last=not more))
             if answers:
                 answers.append(b"")
                 await send({"type": "http.response.body", "body": b"\n".join(answers), "more_body": True})

@@ -83,9 +83,9 @@ def measure() -> dict[str, Any]:
         script = _script(Path(folder), texts)
         servers = {
             "bare": Server("tests.bench.bare:app", factory=False),
-            "remembered": Server("whybounce.serving.http.app:create_app", factory=True),
+            "remembered": Server("whybounce.serving.worker:create_app", factory=True),
             "not_remembered": Server(
-                "whybounce.serving.http.app:create_app", factory=True, WHYBOUNCE_CACHE_SIZE="0"
+                "whybounce.serving.worker:create_app", factory=True, WHYBOUNCE_CACHE_SIZE="0"
             ),
         }  # fmt: skip
         for server in servers.values():
