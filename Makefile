@@ -25,7 +25,7 @@ $(VENV)/.runtime: requirements.lock requirements-dev.lock pyproject.toml | $(BIN
 	@touch $@
 
 $(VENV)/.dev: requirements.lock requirements-dev.lock pyproject.toml | $(BIN)/python
-	@echo "installing what the tests need (a minute or two)"
+	@echo "installing what the tests need (a few minutes)"
 	@$(BIN)/python -m pip install --require-hashes --progress-bar off -q -r requirements-dev.lock
 	@$(BIN)/python -m pip install --no-deps --no-build-isolation --progress-bar off -q -e .
 	@touch $@ $(VENV)/.runtime
@@ -72,12 +72,16 @@ wheel: $(VENV)/.dev  ## Build the wheel and try it in an empty environment
 
 .PHONY: train
 train: $(VENV)/.dev  ## Train the shipped model again (under three minutes)
-	@$(BIN)/python -m whybounce train --out model/artifact
+	@$(BIN)/python -m whybounce train --bare --out model/artifact
 
 .PHONY: evaluate
 evaluate: $(VENV)/.dev  ## Measure the shipped model: make evaluate DATA=bounces.jsonl
 	@test -n "$(DATA)" || { echo "name the labelled data: make evaluate DATA=bounces.jsonl"; exit 2; }
 	@$(BIN)/python -m whybounce evaluate $(DATA)
+
+.PHONY: bench
+bench: $(VENV)/.dev  ## Measure speed and memory (two minutes; needs the load generator wrk)
+	@$(BIN)/python -m tests.bench
 
 .PHONY: docs
 docs: $(VENV)/.dev  ## Write the generated parts of the README and the dataset card

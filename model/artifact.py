@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +22,9 @@ import joblib
 from sklearn.exceptions import InconsistentVersionWarning
 
 from whybounce.model.classifier import TextClassifier
+from whybounce.model.custom import as_table, custom_reasons
 from whybounce.model.errors import ArtifactError
+from whybounce.model.taxonomy import TAXONOMY, Taxonomy
 
 FORMAT_VERSION = 1
 SHIPPED = Path(__file__).parent / "artifact"
@@ -60,6 +62,8 @@ class Manifest:
         Figures measured on held-out data.
     sha256 : str
         Digest of the joblib file.
+    reasons : dict
+        Reasons of the user's own, which the model may answer besides ours.
     """
 
     format_version: int
@@ -74,6 +78,12 @@ class Manifest:
     data: dict[str, Any]
     metrics: dict[str, Any]
     sha256: str
+    reasons: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The reasons that the model may answer; raises TaxonomyError."""
+        return Taxonomy(custom_reasons(self.reasons)) if self.reasons else TAXONOMY
 
     @property
     def model_file(self) -> str:
@@ -82,7 +92,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """Sorted, indented JSON."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "reasons" or self.reasons}
         return json.dumps(fields, indent=2, sort_keys=True) + "\n"
 
     @classmethod
@@ -90,9 +100,11 @@ class Manifest:
         """Raises ArtifactError when fields are missing or of the wrong type."""
         try:
             fields = json.loads(text)
-            return cls(**{**fields, "labels": tuple(fields["labels"])})
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            manifest = cls(**{**fields, "labels": tuple(fields["labels"])})
+            Taxonomy(custom_reasons(manifest.reasons))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ArtifactError(f"the manifest cannot be read ({error}); train or fetch the artifact again") from error
+        return manifest
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -148,6 +160,9 @@ def load(folder: Path) -> tuple[TextClassifier, Manifest]:
         raise ArtifactError(f"{folder / manifest.model_file} cannot be loaded ({error}); train it again") from error
     if classifier.labels != manifest.labels:
         raise ArtifactError(f"{folder} holds other labels than its manifest; train it again")
+    undefined = [label for label in manifest.labels if label not in manifest.taxonomy]
+    if undefined:
+        raise ArtifactError(f"{folder} has a reason {undefined[0]!r} that its manifest does not define; train it again")
     return classifier, manifest
 
 
@@ -170,7 +185,13 @@ class Thresholds:
 
 
 def make_manifest(
-    payload: bytes, *, labels: tuple[str, ...], thresholds: Thresholds, data: dict[str, Any], metrics: dict[str, Any]
+    payload: bytes,
+    *,
+    labels: tuple[str, ...],
+    thresholds: Thresholds,
+    data: dict[str, Any],
+    metrics: dict[str, Any],
+    taxonomy: Taxonomy = TAXONOMY,
 ) -> Manifest:
     """Describe a serialised pipeline."""
     digest = hashlib.sha256(payload).hexdigest()
@@ -187,6 +208,7 @@ def make_manifest(
         data=data,
         metrics=metrics,
         sha256=digest,
+        reasons=as_table(taxonomy.extra),
     )
 
 

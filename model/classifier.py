@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import chain
 
 import numpy as np
@@ -25,6 +26,14 @@ from whybounce.model.errors import ArtifactError
 from whybounce.model.features import char_features, char_ngrams, split
 
 FloatArray = npt.NDArray[np.float32]
+
+OWN_DOCUMENTS = "own_documents_"
+"""Attribute of a pipeline: digests of the documents that the user's own rows label with one voice."""
+
+
+def digest(doc: str) -> int:
+    """64 bits of a document: what is kept of it where only equality matters."""
+    return int.from_bytes(blake2b(doc.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +87,16 @@ class TextClassifier:
             self._rows[kept] = np.arange(len(kept))
             self._coefficients = np.vstack([self._coefficients, np.zeros((1, len(self.labels)), np.float32)])
             self._blocks, self._idf = _blocks(union, count)
+            self._own = frozenset(getattr(pipeline, OWN_DOCUMENTS, ()))
             self._names: list[str] = [feature for block in self._blocks for feature in block.vocabulary]
             # Scoring and explaining follow each other: the vector is made once.
             self._vector = lru_cache(maxsize=8)(self._read)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"the artifact holds no whybounce pipeline ({error}); train it again") from error
+
+    def labelled_by_user(self, doc: str) -> bool:
+        """Whether the user's own rows say with one voice what this document means."""
+        return bool(self._own) and digest(doc) in self._own
 
     def probabilities(self, doc: str) -> FloatArray:
         """Return the probability of each label, shape ``(len(labels),)``."""

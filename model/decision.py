@@ -20,7 +20,7 @@ from whybounce.model.prediction import Alternative, DecidedBy, Evidence
 from whybounce.model.rules import RuleMatch, RuleSet, is_silent
 from whybounce.model.taxonomy import TAXONOMY, Reason
 
-HARD = frozenset(info.reason for info in TAXONOMY if TAXONOMY.is_hard(info.reason))
+HARD = TAXONOMY.hard
 HARD_AT_LEAST = 0.3
 """Joint probability under which no hard reason stands, however weak the others are."""
 
@@ -47,25 +47,38 @@ class Verdict:
     throttled: bool
 
 
-def decide(diagnostic: Diagnostic, classifier: TextClassifier, manifest: Manifest, rules: RuleSet) -> Verdict:
+def decide(
+    diagnostic: Diagnostic,
+    classifier: TextClassifier,
+    manifest: Manifest,
+    rules: RuleSet,
+    hard: frozenset[str] = HARD,
+) -> Verdict:
     """Decide on a parsed diagnostic with model and rules.
 
     The rules' verdict speaks in the model's ranking. The model decides when its
     confidence then reaches the manifest's threshold and the text has words; otherwise
     the rules do, words before codes. A hard reason stands only when no rule about the
     sender matched and the hard reasons together outweigh the strongest other reason by
-    ``hard_threshold``.
+    ``hard_threshold``. Where the user's own labels say with one voice what a text means,
+    the rules keep silent, but for their veto.
     """
     judgement = rules.judge(diagnostic)
     rule = judgement.verdict
-    if not has_words(diagnostic.words) or (is_silent(diagnostic.words) and names_cause(diagnostic.enhanced_status)):
-        return _by_rules(diagnostic, rule)
     doc = document(diagnostic)
+    theirs = classifier.labelled_by_user(doc)
+    if theirs:
+        rule = None
+    elif not has_words(diagnostic.words) or (is_silent(diagnostic.words) and names_cause(diagnostic.enhanced_status)):
+        return _by_rules(diagnostic, rule)
     own = rank(classifier.labels, classifier.probabilities(doc))
     joint = pool(own, rule, manifest.rule_weight)
-    hard = joint[0][0] in HARD or (rule is not None and rule.reason in HARD)
-    against = bar(diagnostic, judgement.veto) if hard else _NOTHING
-    reason, confidence, by_rule = resolve(own, joint, rule, against, manifest)
+    touched = joint[0][0] in hard or (rule is not None and rule.reason in hard)
+    against = bar(diagnostic, judgement.veto) if touched else _NOTHING
+    if theirs and against.veto == Reason.RELAY_DENIED:
+        # "Not hosted here" is as much about the recipient's domain; there the user's word counts.
+        against = Bar(None, against.early)
+    reason, confidence, by_rule = resolve(own, joint, rule, against, manifest, hard)
     if by_rule is None:
         return _by_model(diagnostic, classifier, doc, joint, reason, confidence, manifest.review_below)
     return Verdict(
@@ -123,7 +136,12 @@ def bar(diagnostic: Diagnostic, veto: str | None) -> Bar:
 
 
 def resolve(
-    own: Ranking, joint: Ranking, rule: RuleMatch | None, against: Bar, limits: Manifest | Thresholds
+    own: Ranking,
+    joint: Ranking,
+    rule: RuleMatch | None,
+    against: Bar,
+    limits: Manifest | Thresholds,
+    hard: frozenset[str] = HARD,
 ) -> tuple[str, float, RuleMatch | None]:
     """Choose the reason and say who decided.
 
@@ -136,6 +154,8 @@ def resolve(
     against : Bar
         What stands against a hard reason.
     limits : Manifest or Thresholds
+    hard : frozenset of str
+        The hard reasons, those of the user's own among them.
 
     Returns
     -------
@@ -143,10 +163,10 @@ def resolve(
         ``rule`` is None when the model decided: it was sure enough, and the rules did
         not turn its verdict.
     """
-    reason, confidence = _choose(joint, limits.hard_threshold, against)
+    reason, confidence = _choose(joint, limits.hard_threshold, against, hard)
     if rule is not None and rule.reason == reason and own[0][0] != reason:
         return reason, confidence, rule
-    if confidence >= limits.threshold or rule is None or (rule.reason in HARD and against != _NOTHING):
+    if confidence >= limits.threshold or rule is None or (rule.reason in hard and against != _NOTHING):
         return reason, confidence, None
     agrees = rule.reason in [label for label, _ in own[:3]]
     return rule.reason, limits.confidence[f"{rule.kind}_{'agree' if agrees else 'alone'}"], rule
@@ -173,7 +193,8 @@ def _by_model(
     confidence: float,
     review_below: float,
 ) -> Verdict:
-    ngrams = classifier.contributions(doc, reason)
+    # A rule's veto may name a reason that a model without the corpus has never seen.
+    ngrams = classifier.contributions(doc, reason) if reason in classifier.labels else []
     return Verdict(
         reason=reason,
         confidence=_rounded(confidence),
@@ -198,16 +219,17 @@ def rank(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]) ->
     return [(labels[index], float(probabilities[index])) for index in probabilities.argsort()[::-1]]
 
 
-def _choose(ranked: Ranking, hard_threshold: float, against: Bar) -> tuple[str, float]:
+def _choose(ranked: Ranking, hard_threshold: float, against: Bar, hard: frozenset[str]) -> tuple[str, float]:
     reason, confidence = ranked[0]
-    if reason not in HARD:
+    if reason not in hard:
         return reason, confidence
     if against.veto is not None:
         return against.veto, dict(ranked).get(against.veto, 0.0)
-    hard = sum(probability for label, probability in ranked if label in HARD)
-    other, chance = next((label, probability) for label, probability in ranked if label not in HARD)
+    bad = sum(probability for label, probability in ranked if label in hard)
+    # A model that was trained without the corpus may know hard reasons only.
+    other, chance = next(((label, p) for label, p in ranked if label not in hard), (Reason.GENERAL_ERROR, 0.0))
     share = EARLY_THRESHOLD if against.early else hard_threshold
-    if hard < HARD_AT_LEAST or hard < share * (hard + chance):
+    if bad < HARD_AT_LEAST or bad < share * (bad + chance):
         return other, chance
     return reason, confidence
 

@@ -22,6 +22,10 @@ class ArtifactError(WhybounceError):
     """An artifact that is missing, damaged or made by other library versions."""
 
 
+class RegistryError(WhybounceError):
+    """A model registry that cannot be read, or a change to it that is refused or fails."""
+
+
 class DataError(WhybounceError, ValueError):
     """Labelled data that cannot be read or used."""
 

@@ -94,6 +94,7 @@ class BounceClassifier:
         self.rules = rules if rules is not None else default_rules()
         self.degraded_because = degraded_because
         self.taxonomy = taxonomy
+        self._hard = taxonomy.hard
         self.model_only = model_only
         self._recall = lru_cache(maxsize=cache_size)(self._judge)
 
@@ -125,7 +126,7 @@ class BounceClassifier:
                 raise
             log.warning("answering from rules alone: %s", error)
             return cls(classifier=None, manifest=None, degraded_because=str(error), cache_size=cache_size)
-        return cls(classifier=classifier, manifest=manifest, cache_size=cache_size)
+        return cls(classifier=classifier, manifest=manifest, taxonomy=manifest.taxonomy, cache_size=cache_size)
 
     @property
     def degraded(self) -> bool:
@@ -226,7 +227,7 @@ class BounceClassifier:
             return decide_by_rules(diagnostic, self.rules)
         if self.model_only:
             return decide_by_model(diagnostic, self.classifier)
-        return decide(diagnostic, self.classifier, self.manifest, self.rules)
+        return decide(diagnostic, self.classifier, self.manifest, self.rules, self._hard)
 
     def _prediction(self, diagnostic: Diagnostic, verdict: Verdict) -> Prediction:
         info = self.taxonomy[verdict.reason]

@@ -338,6 +338,11 @@ class Taxonomy:
         """Whether the reason says that the address is bad."""
         return self[reason].categories == _HARD
 
+    @property
+    def hard(self) -> frozenset[str]:
+        """All reasons that say that the address is bad."""
+        return frozenset(info.reason for info in self if self.is_hard(info.reason))
+
 
 TAXONOMY = Taxonomy()
 

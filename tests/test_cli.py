@@ -390,7 +390,7 @@ def test_evaluate_without_a_model(run: Run, labelled: Path, tmp_path: Path) -> N
         (
             "a.jsonl",
             '{"text": "x", "label": "nope"}',
-            "a.jsonl: 1 of 1 rows cannot be used: row 1: unknown label 'nope'",
+            "a.jsonl: 1 of 1 rows cannot be used: line 1: unknown label 'nope'",
         ),
         ("a.jsonl", '{"text": "x", "b": 1}', "name one of text, b with --label-column"),
         ("a.jsonl", '{"text": "x", "label": "greylisted", "ambiguous": true}', "a.jsonl: every row is ambiguous"),
@@ -439,7 +439,7 @@ def test_train_does_not_overwrite_other_files(
     (tmp_path / "mine" / "letter.txt").write_text("x")
     done = run("train", "--out", "mine")
     assert done.code == 1
-    assert "mine holds other files and no artifact; name an empty or a new folder" in done.err
+    assert "mine holds other files and no artifact (letter.txt); name an empty or a new folder" in done.err
 
 
 @pytest.mark.slow
@@ -504,7 +504,7 @@ def test_serve_hands_over_its_options(run: Run, tmp_path: Path, monkeypatch: pyt
     done = run("serve", "--port", str(port), "--workers", "3", "--artifact", "mine")
     assert done.code == 0
     assert served == {
-        "name": "whybounce.serving.http.app:create_app", "factory": True, "host": "127.0.0.1", "port": port, "workers": 3,
+        "name": "whybounce.serving.worker:create_app", "factory": True, "host": "127.0.0.1", "port": port, "workers": 3,
     }  # fmt: skip
     assert os.environ["WHYBOUNCE_ARTIFACT"] == str(tmp_path / "mine")
 

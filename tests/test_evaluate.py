@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 
 from whybounce.model.errors import DataError
 from whybounce.model.predictor import BounceClassifier
-from whybounce.model.taxonomy import TAXONOMY
-from whybounce.training.evaluate import evaluate
+from whybounce.model.taxonomy import TAXONOMY, Action, Category, Group, ReasonInfo, Taxonomy
+from whybounce.training.evaluate import Evaluation, evaluate, measure, measure_answers
 from whybounce.training.labelled import Labelled, read_labelled
-from whybounce.training.metrics import Answer, answer, calibration_error, figures, slice_accuracy, systems
+from whybounce.training.metrics import Answer, answer, calibration_error, figures, merged_taxonomy, systems
+from whybounce.training.report.measure import About
 
 REAL = Path(__file__).parent.parent.parent / "shared" / "corpora" / "real-dev.jsonl"
 
@@ -107,18 +109,43 @@ def test_calibration_error(confidence: list[float], right: list[bool], error: fl
     assert calibration_error(np.array(confidence), np.array(right)) == pytest.approx(error)
 
 
-def test_slices() -> None:
-    rows = [
-        Labelled("a", "greylisted", slices=(("lang", "de"), ("provider", "x"))),
-        Labelled("b", "greylisted", slices=(("lang", "de"),)),
-        Labelled("c", "greylisted", slices=(("lang", "en"),)),
-        Labelled("d", "greylisted"),
-    ]
-    said = [Answer(reason, 0.5, "model") for reason in ("greylisted", "mailbox_full", "greylisted", "mailbox_full")]
-    assert slice_accuracy(rows, said) == {
-        "lang": {"de": {"rows": 2, "accuracy": 0.5}, "en": {"rows": 1, "accuracy": 1.0}},
-        "provider": {"x": {"rows": 1, "accuracy": 1.0}},
-    }
+def test_a_row_counts_as_often_as_its_weight_says() -> None:
+    rng = random.Random(3)
+    truth = rng.choices(TAXONOMY.reasons[:6], k=40)
+    said = [reason if rng.random() < 0.6 else rng.choice(TAXONOMY.reasons[:6]) for reason in truth]
+    weights = [rng.randint(1, 5) for _ in truth]
+    joined = figures(
+        [Labelled("x", label, weight=float(weight)) for label, weight in zip(truth, weights, strict=True)],
+        [Answer(reason, 0.3 + 0.1 * index % 0.7, "model") for index, reason in enumerate(said)],
+    )
+    single = figures(
+        [Labelled("x", label) for label, weight in zip(truth, weights, strict=True) for _ in range(weight)],
+        [
+            Answer(reason, 0.3 + 0.1 * index % 0.7, "model")
+            for index, (reason, weight) in enumerate(zip(said, weights, strict=True))
+            for _ in range(weight)
+        ],
+    )
+    assert joined.pop("reasons") == {label: pytest.approx(row) for label, row in single.pop("reasons").items()}
+    assert joined.pop("decided_by") == single.pop("decided_by")
+    assert joined == pytest.approx(single)
+    assert joined["rows"] == sum(weights)
+
+
+def test_reasons_of_the_users_own_are_hard_when_their_line_is() -> None:
+    own = Taxonomy(
+        (
+            ReasonInfo("spam_trap", "t", "d", Group.INVALID_RECIPIENT, (Category.HARD,), False, Action.SUPPRESS),
+            ReasonInfo("strike", "t", "d", Group.GENERAL_ERROR, (Category.SOFT,), True, Action.RETRY_LATER),
+        )
+    )
+    rows = [Labelled("x", "spam_trap"), Labelled("x", "strike")]
+    said = [Answer("spam_trap", 0.9, "model"), Answer("spam_trap", 0.9, "model")]
+    found = figures(rows, said, taxonomy=own)
+    assert (found["hard_recall"], found["good_called_hard"]) == (1, 1)
+    assert figures(rows, said)["hard_recall"] is None  # a taxonomy that does not know it cannot call it hard
+    assert merged_taxonomy(TAXONOMY, own).reasons == own.reasons
+    assert merged_taxonomy(TAXONOMY, TAXONOMY) is TAXONOMY
 
 
 # A whole evaluation
@@ -137,12 +164,14 @@ def test_evaluation(classifier: BounceClassifier) -> None:
     assert (found["source"], found["rows"], found["ambiguous_left_out"]) == ("mine", 4, 1)
     assert (found["model_version"], found["degraded"]) == (classifier.model_version, False)
     assert list(found["systems"]) == ["both", "model", "rules"]
-    assert seen == [(number, 9) for number in range(1, 10)]
+    assert seen == [(2, 6), (4, 6), (6, 6)]  # two distinct texts, three systems
     for system in found["systems"].values():
         assert system["rows"] == 3
         assert system["accuracy"] == pytest.approx(2 / 3)
         assert system["accuracy_with_also"] == 1
-    assert found["systems"]["both"]["slices"] == {"lang": {"en": {"rows": 1, "accuracy": 1.0}}}
+    lang = {row["name"]: (row["rows"], row["accuracy"]) for row in found["slices"]["lang"]}
+    assert lang == {"en": (1, 1.0), "unknown": (2, 0.5)}
+    assert found["slices"]["lang_detected"] is False
     assert [(row["label"], row["predicted"], row["also"]) for row in found["mistakes"]] == [
         ("spam_content", "mailbox_full", ["mailbox_full"])
     ]
@@ -177,6 +206,55 @@ def test_systems(classifier: BounceClassifier) -> None:
     assert found["model"].model_only
     predicted = answer(classifier.predict_one("550 5.1.1 User unknown"))
     assert (predicted.reason, predicted.decided_by) == ("invalid_recipient", "model")
+
+
+def test_the_same_rows_and_models_give_the_same_document(classifier: BounceClassifier) -> None:
+    assert evaluate(classifier, ROWS) == evaluate(classifier, ROWS)
+    json.dumps(evaluate(classifier, ROWS), allow_nan=False)  # plain types, no nan
+
+
+def test_against_another_model(classifier: BounceClassifier, rules_only: BounceClassifier) -> None:
+    rows = [
+        Labelled("550 5.1.1 User unknown", "invalid_recipient"),
+        Labelled("der Empfänger hat das Konto aufgegeben", "closed_account"),
+    ]
+    found = measure(classifier, rows, current=rules_only, about=About(current_name="the rules")).document
+    changed = found["changes"]
+    both, current = found["systems"]["both"]["accuracy"], found["current"]["accuracy"]
+    assert found["contrasts"]["current"]["metrics"]["accuracy"]["value"] == pytest.approx(both - current)
+    assert both - current == pytest.approx((changed["won"] - changed["lost"]) / 2)
+    assert found["current"]["name"] == "the rules"
+    same = measure(classifier, rows, current=classifier).document
+    assert same["headline"]["level"] == "same"
+    assert same["changes"] == {"won": 0, "lost": 0, "other": 0, "listed": []}
+
+
+def test_every_row_gets_the_answer_that_it_would_get_alone(classifier: BounceClassifier) -> None:
+    texts = [
+        f"host mx{number}.example.com[192.0.2.{number}] said: {reply} <a{number}@example.org> (queue id 4F{number}A9C0D1)"
+        for number in range(6)
+        for reply in ("550 5.1.1 unknown user", "552 quota exceeded", "421 4.7.0 try later", "550 the frobnicator")
+    ]
+    rows = [Labelled(text, "mailbox_full") for text in texts]
+    found = measure(classifier, rows, current=classifier)
+    assert len(found.cases.templates) == 4
+    for name, system in (*systems(classifier).items(), ("current", classifier)):
+        assert found.answers[name] == [answer(system.predict_one(text)) for text in texts]
+
+
+def test_answers_given_already_are_measured_alike(classifier: BounceClassifier) -> None:
+    asked = measure(classifier, ROWS, about=About(source="mine"))
+    given = {
+        name: [answer(system.predict_one(row.text)) for row in ROWS] for name, system in systems(classifier).items()
+    }
+    about = About(source="mine", model_version=classifier.model_version, review_below=classifier.manifest.review_below)  # type: ignore[union-attr]
+    found: Evaluation = measure_answers(ROWS, given, about=about)
+    assert found.document == asked.document
+
+
+def test_an_answer_a_row() -> None:
+    with pytest.raises(DataError, match="both has 0 answers for 4 rows"):
+        measure_answers(ROWS, {"both": []})
 
 
 # The real input that the main job must run on

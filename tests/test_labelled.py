@@ -12,7 +12,7 @@ import pytest
 from datasets import Dataset
 
 from whybounce.model.errors import DataError
-from whybounce.training.labelled import Labelled, batches, read_labelled, read_table
+from whybounce.training.labelled import Labelled, batches, read_labelled
 
 ROWS: list[dict[str, Any]] = [
     {"text": "550 5.1.1 <a@example.com>: unknown, \"gone\"", "label": "invalid_recipient"},
@@ -96,23 +96,30 @@ BAD: list[tuple[str, bytes | None, str]] = [
     ("missing.jsonl", None, "no such file; check the path"),
     ("a.xlsx", b"x", r"unknown type '.xlsx'; use one of .jsonl, "),
     ("noending", b"x", "unknown type ''; use one of"),
-    ("a.jsonl", b"", "the file is empty"),
+    ("a.jsonl", b"", "the file is empty; it needs a text and a label column"),
     ("a.csv", b"", "the file is empty"),
     ("a.parquet", b"", "the file is empty"),
-    ("a.jsonl", b"not json\n", "not readable as .jsonl .*fix the file"),
-    ("a.jsonl", b"\x00\xff\xfe\x01" * 50, "not readable as .jsonl .*fix the file"),
-    ("a.parquet", b"PAR1 but no parquet", "not readable as .parquet .*fix the file"),
-    ("a.csv", b"\x89PNG\r\n\x1a\n\x00\xff" * 50, "not readable as .csv|none of the columns"),
+    ("a.jsonl", b"not json\n", "1 of 1 rows cannot be used: line 1: not valid JSON .*; write one object a line"),
+    ("a.jsonl", b"\x00\xff\xfe\x01" * 50, "line 1: binary data; export it as text"),
+    ("a.jsonl", GOOD.encode() * 3 + b"\x00\xff" * 50, "line 4: binary data; export it as text"),
+    ("a.parquet", b"PAR1 but no parquet", "row 1: not readable as parquet .*; fix or fetch it again"),
+    ("a.csv", b"\x89PNG\r\n\x1a\n\x00\xff" * 50, "line 3: binary data; export it as text"),
+    ("a.csv", "text,label\nx,greylisted\n".encode("utf-16"), "line 1: UTF-16; name it with --encoding utf-16"),
     ("a.jsonl", b'{"label": "greylisted"}\n', "none of the columns text, diagnostic.* is there; name one of label with --text-column"),
     ("a.jsonl", b'{"text": "x", "b": 1}\n', "none of the columns label, reason is there; name one of text, b with --label-column"),
-    ("a.csv", b"a;b\nx;y\n", "none of the columns text, .* name one of a;b with --text-column"),
-    ("a.jsonl", (GOOD + '{"text": "x", "label": "nope"}\n').encode(), "1 of 2 rows cannot be used: row 2: unknown label 'nope'; known labels: invalid_recipient, "),
-    ("a.jsonl", (GOOD + '{"text": null, "label": "greylisted"}\n').encode(), "row 2: no text"),
-    ("a.jsonl", (GOOD + '{"text": "x", "label": null}\n').encode(), "row 2: no label"),
-    ("a.jsonl", (GOOD + '{"text": "x", "label": ""}\n').encode(), "row 2: no label"),
-    ("a.jsonl", b'{"text": "x", "label": 3}\n', "row 1: no label"),
-    ("a.jsonl", b'{"text": "x", "label": "nope"}\n' * 9, "9 of 9 rows .*row 5: unknown label 'nope' …;"),
-    ("a.csv", b"text,label\n", "no rows|empty|not readable"),
+    ("a.csv", b"a:b\nx:y\n", "none of the columns text, .* name one of a:b with --text-column"),
+    ("a.csv", b"text,text,label\nx,y,greylisted\n", "line 1: two columns are called 'text'; rename one"),
+    ("a.jsonl", (GOOD + '{"text": "x", "label": "nope"}\n').encode(), "1 of 2 rows cannot be used: line 2: unknown label 'nope'; map them with --labels mapping.toml; known labels: invalid_recipient, "),
+    ("a.jsonl", (GOOD + '{"text": "x", "label": "userunknown"}\n').encode(), "unknown label 'userunknown'; these look like sisimai's; name them with --labels sisimai"),
+    ("a.jsonl", (GOOD + '{"text": null, "label": "greylisted"}\n').encode(), "line 2: no text"),
+    ("a.jsonl", (GOOD + '{"text": " ", "label": "greylisted"}\n').encode(), "line 2: no text"),
+    ("a.jsonl", (GOOD + '{"text": "x", "label": null}\n').encode(), "line 2: no label"),
+    ("a.jsonl", (GOOD + '{"text": "x", "label": ""}\n').encode(), "line 2: no label"),
+    ("a.jsonl", (GOOD + '{"text": "x", "label": "greylisted", "also": ["hm"]}\n').encode(), "line 2: unknown label 'hm' in the column of other labels"),
+    ("a.jsonl", b'{"text": "x", "label": 3}\n', "line 1: unknown label '3'"),
+    ("a.jsonl", b'{"text": "x", "label": "nope"}\n' * 9, "9 of 9 rows .*line 5: unknown label 'nope' …;"),
+    ("a.csv", b"text,label\n", "no rows; a header alone is no data"),
+    ("a.json", b'[{"text": "x",\n "label" "greylisted"}]', "line 2: not valid JSON .*; fix it, or write .jsonl"),
 ]  # fmt: skip
 
 
@@ -139,9 +146,19 @@ def test_a_named_column_that_is_not_there(tmp_path: Path, columns: dict[str, str
         read_labelled(tmp_path / "a.jsonl", **columns)  # type: ignore[arg-type]
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file"):
-        read_table(tmp_path)
+def test_a_folder_is_all_its_files(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.jsonl"):
+        (tmp_path / name).write_text(json.dumps({"text": name, "label": "greylisted"}), "utf-8")
+    (tmp_path / "README.md").write_text("no data", "utf-8")
+    assert [row.text for row in read_labelled(tmp_path)] == ["a.jsonl", "b.jsonl"]
+
+
+def test_a_share_of_bad_rows_may_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(GOOD * 9 + "not json\n", "utf-8")
+    assert len(read_labelled(path, max_bad=0.1)) == 9
+    with pytest.raises(DataError, match="line 10: not valid JSON"):
+        read_labelled(path, max_bad=0.09)
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (5, [2, 2, 1]), (4, [2, 2])])

@@ -36,7 +36,8 @@ class Example:
     """A distinct training document with its label, weight and family.
 
     ``template`` is the corpus text it comes from first, ``text`` the filled variant,
-    ``plain`` whether that is the template as it was written.
+    ``plain`` whether that is the template as it was written. ``rows`` and ``slices``
+    belong to rows of the user's own: how many there are, and what to slice figures by.
     """
 
     doc: str
@@ -49,6 +50,8 @@ class Example:
     text: str
     template: str
     plain: bool
+    rows: float = 1.0
+    slices: tuple[tuple[str, str], ...] = ()
 
 
 def expand(

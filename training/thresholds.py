@@ -12,6 +12,7 @@ from whybounce.model.artifact import Thresholds
 from whybounce.model.decision import HARD, Bar, Ranking, bar, has_words, pool, rank, resolve
 from whybounce.model.diagnostic import parse
 from whybounce.model.rules import KINDS, RuleMatch, RuleSet
+from whybounce.model.taxonomy import TAXONOMY, Taxonomy
 from whybounce.training.expand import Example
 from whybounce.training.labelled import Labelled
 from whybounce.training.metrics import Answer, figures
@@ -49,7 +50,7 @@ class Case:
     against: Bar
 
 
-def choose(cases: list[Case]) -> Thresholds:
+def choose(cases: list[Case], hard: frozenset[str] = HARD) -> Thresholds:
     """Choose the thresholds on held-out families.
 
     ``hard_threshold`` trades good addresses called hard (counted twice) against
@@ -59,20 +60,21 @@ def choose(cases: list[Case]) -> Thresholds:
     current = Thresholds(0.0, 0.5, RULE_WEIGHT, REVIEW_BELOW, _rule_confidence(cases))
     current = min(
         (replace(current, hard_threshold=float(value)) for value in np.arange(0.50, 0.91, 0.05).round(2)),
-        key=lambda candidate: _cost(cases, candidate),
+        key=lambda candidate: _cost(cases, candidate, hard),
     )
     return max(
         (replace(current, threshold=float(value)) for value in np.arange(0.0, 0.71, 0.05).round(2)),
-        key=lambda candidate: (_accuracy(cases, candidate), -candidate.threshold),
+        key=lambda candidate: (_accuracy(cases, candidate, hard), -candidate.threshold),
     )
 
 
-def held_out_figures(cases: list[Case], thresholds: Thresholds) -> dict[str, Any]:
+def held_out_figures(cases: list[Case], thresholds: Thresholds, taxonomy: Taxonomy = TAXONOMY) -> dict[str, Any]:
     """The figures of the model alone and of both, on templates of unseen families."""
+    hard = taxonomy.hard
     rows = [Labelled(case.example.text, case.example.reason, _also(case.example)) for case in cases]
     model = [Answer(*case.own[0], "model") for case in cases]
-    both = [_resolve(case, thresholds) for case in cases]
-    return {name: figures(rows, answers) for name, answers in (("model", model), ("both", both))}
+    both = [_resolve(case, thresholds, hard) for case in cases]
+    return {name: figures(rows, answers, taxonomy=taxonomy) for name, answers in (("model", model), ("both", both))}
 
 
 def _also(example: Example) -> tuple[str, ...]:
@@ -108,21 +110,19 @@ def _rule_confidence(cases: list[Case]) -> dict[str, float]:
     return {name: round((sum(found) + 1) / (len(found) + 2), 4) for name, found in hits.items()}
 
 
-def _resolve(case: Case, thresholds: Thresholds) -> Answer:
-    reason, confidence, by_rule = resolve(case.own, case.joint, case.rule, case.against, thresholds)
+def _resolve(case: Case, thresholds: Thresholds, hard: frozenset[str]) -> Answer:
+    reason, confidence, by_rule = resolve(case.own, case.joint, case.rule, case.against, thresholds, hard)
     return Answer(reason, confidence, "rules" if by_rule else "model")
 
 
-def _accuracy(cases: list[Case], thresholds: Thresholds) -> float:
-    return sum(_resolve(case, thresholds).reason in (case.example.reason, case.example.also) for case in cases) / len(
-        cases
-    )
+def _accuracy(cases: list[Case], thresholds: Thresholds, hard: frozenset[str]) -> int:
+    return sum(_resolve(case, thresholds, hard).reason in (case.example.reason, case.example.also) for case in cases)
 
 
-def _cost(cases: list[Case], thresholds: Thresholds) -> float:
+def _cost(cases: list[Case], thresholds: Thresholds, hard: frozenset[str]) -> float:
     cost = 0
     for case in cases:
-        said = _resolve(case, thresholds).reason in HARD
-        true = case.example.reason in HARD
-        cost += 2 if said and not true and case.example.also not in HARD else 1 if true and not said else 0
+        said = _resolve(case, thresholds, hard).reason in hard
+        true = case.example.reason in hard
+        cost += 2 if said and not true and case.example.also not in hard else 1 if true and not said else 0
     return cost

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from whybounce.model.errors import WhybounceError
-from whybounce.serving.cli import about, evaluate, explain, predict, serve, train
+from whybounce.serving.cli import about, compare, data, evaluate, explain, predict, serve, train
 from whybounce.serving.cli.output import stderr
 
 app = typer.Typer(
@@ -26,7 +26,9 @@ app = typer.Typer(
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("train")(train.train)
+app.add_typer(data.app, name="data")
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("reasons")(about.reasons)
 app.command("serve")(serve.serve)
 app.command("version")(about.version)

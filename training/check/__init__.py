@@ -1,0 +1,1 @@
+"""Looking at labelled bounces before anything is trained on them."""

@@ -1,0 +1,90 @@
+"""From what stands in a label column to our reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from whybounce.data.crosswalk import Crosswalk, crosswalk, crosswalk_names, read_crosswalk
+from whybounce.model.taxonomy import TAXONOMY, Taxonomy
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a label was read as.
+
+    Attributes
+    ----------
+    reason : str or None
+        ``None`` with a ``problem``, or when the label is known and has no reason of ours.
+    problem : str
+        Why the row cannot be used.
+    note : str
+        What the crosswalk says that gets lost.
+    """
+
+    reason: str | None
+    problem: str = ""
+    note: str = ""
+
+
+class Labels:
+    """Reads labels, each once.
+
+    Parameters
+    ----------
+    taxonomy : Taxonomy
+        The reasons, the user's own among them.
+    walk : Crosswalk, optional
+        The vocabulary of the labels. What it does not know is taken as a reason of ours.
+    """
+
+    def __init__(self, taxonomy: Taxonomy = TAXONOMY, walk: Crosswalk | None = None) -> None:
+        self.taxonomy = taxonomy
+        self.walk = walk
+        self._known: dict[object, Reading] = {}
+
+    def read(self, value: object) -> Reading:
+        """Read the cell of a label."""
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # a column of numbers with gaps
+        if not isinstance(value, str | int):
+            return Reading(None, "no label")
+        known = self._known.get(value)
+        if known is None:
+            known = self._read(str(value).strip())
+            if len(self._known) < 100_000:
+                self._known[value] = known
+        return known
+
+    def _read(self, label: str) -> Reading:
+        if not label:
+            return Reading(None, "no label")
+        mapping = self.walk.to_ours(label) if self.walk else None
+        if mapping is not None:
+            return Reading(mapping.reason, "", mapping.note if mapping.lossy else "")
+        plain = label.lower()
+        if plain in self.taxonomy:
+            return Reading(plain)
+        return Reading(None, f"unknown label {label[:60]!r}")
+
+
+def named_crosswalk(name: str | None, taxonomy: Taxonomy = TAXONOMY) -> Crosswalk | None:
+    """Return the crosswalk of a built-in name or of a mapping file; raises DataError."""
+    if name is None:
+        return None
+    return read_crosswalk(Path(name), taxonomy=taxonomy) if name.endswith(".toml") else crosswalk(name)
+
+
+def advice(labels: Iterable[str], taxonomy: Taxonomy = TAXONOMY) -> str:
+    """Say what to do about unknown labels: name the vocabulary that they look like."""
+    labels = list(labels)
+    walks = [crosswalk(name) for name in crosswalk_names()]
+    known = {walk.name: [label for label in labels if walk.to_ours(label) is not None] for walk in walks}
+    spelled = {walk.name: sum(label in walk.labels or label in walk.aliases for label in labels) for walk in walks}
+    name = max(known, key=lambda name: (len(known[name]), spelled[name]))
+    count = len(known[name])
+    if count and count * 2 > len(labels):
+        return f"these look like {name}'s; name them with --labels {name}"
+    return f"map them with --labels mapping.toml; known labels: {', '.join(taxonomy.reasons)}"
