@@ -53,9 +53,8 @@ def _texts(value: object) -> Iterator[str]:
 def _finds(text: str) -> Iterator[tuple[str, str]]:
     if "@" in text and (address := _ADDRESS.search(text)):
         yield "mail address", address[0]
-    if "." in text and (ip := _first_ip(_IPV4, text)):
-        yield "IP address", ip
-    elif ":" in text and (ip := _first_ip(_IPV6, text)):
+    ip = (_first_ip(_IPV4, text) if "." in text else None) or (_first_ip(_IPV6, text) if ":" in text else None)
+    if ip:
         yield "IP address", ip
 
 
