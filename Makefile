@@ -59,7 +59,8 @@ format: $(VENV)/.dev  ## Format the code
 .PHONY: types
 types: $(VENV)/.dev  ## Check types with mypy and pyright
 	@$(BIN)/mypy
-	@$(BIN)/mypy tests
+	@$(BIN)/mypy tests --exclude tests/bench
+	@$(BIN)/mypy --explicit-package-bases tests/bench
 	@$(BIN)/pyright
 
 .PHONY: cover

@@ -141,4 +141,4 @@ def _agrees(shown: str, value: float) -> bool:
     if shown.startswith("±"):
         return abs(scale * value) <= (0.05 if scale == 100 else 0.5)
     digits = len(text.partition(".")[2])
-    return abs(float(text) - scale * value) <= 0.5 * 10**-digits + 1e-9
+    return bool(abs(float(text) - scale * value) <= 0.5 * 10**-digits + 1e-9)

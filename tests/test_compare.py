@@ -39,7 +39,9 @@ def data(here: Path, few_templates: list[Template]) -> Path:
     import random
 
     rng = random.Random(2)
-    rows = [{"text": fill(row.text, rng), "label": row.reason, "provider": row.family} for row in few_templates]
+    rows: list[dict[str, object]] = [
+        {"text": fill(row.text, rng), "label": row.reason, "provider": row.family} for row in few_templates
+    ]
     rows.append({"text": "550 x", "label": "greylisted", "ambiguous": True, "provider": "x"})
     path = here / "labelled.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")

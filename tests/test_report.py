@@ -424,7 +424,8 @@ def verdict(old_right: float, new_right: float, *, size: int = 400, good_lost: i
     new = [Answer(row.label if rng.random() < new_right else "greylisted", 0.9, "model") for row in rows]
     for number in range(1, 2 * good_lost, 2):
         new[number] = Answer("bad_domain", 0.9, "model")
-    return measured(rows, new, current=old)["headline"]
+    headline: dict[str, Any] = measured(rows, new, current=old)["headline"]
+    return headline
 
 
 def test_verdicts() -> None:

@@ -46,7 +46,12 @@ def test_every_line_is_answered_in_order_like_a_single_prediction(
 
 
 def test_fields_of_a_line_count(client: TestClient, classifier: BounceClassifier) -> None:
-    fields = {"reply_code": 550, "enhanced_status": "5.1.1", "command": "RCPT TO", "remote_host": "mx.google.com"}
+    fields: dict[str, Any] = {
+        "reply_code": 550,
+        "enhanced_status": "5.1.1",
+        "command": "RCPT TO",
+        "remote_host": "mx.google.com",
+    }
     (answer,) = send(client, json.dumps({"diagnostic": "no", "id": "a", **fields}).encode())
     assert answer.pop("id") == "a"
     assert answer == json.loads(json.dumps(classifier.predict_one("no", **fields).to_dict()))

@@ -20,8 +20,9 @@ from whybounce.training import fit as fitting
 from whybounce.training.corpus import Template, load_corpus
 from whybounce.training.expand import Example, expand, variants
 from whybounce.training.labelled import Labelled
+from whybounce.training.own import own_examples
 from whybounce.training.thresholds import REVIEW_BELOW, Case, HeldOut, cases_of, choose, held_out_figures
-from whybounce.training.train import Trained, fingerprint, group, hold_out, merge, own_examples
+from whybounce.training.train import Trained, fingerprint, group, hold_out, merge
 
 
 def template(text: str, reason: str = "invalid_recipient", **fields: str) -> Template:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from whybounce.model.errors import WhybounceError
-from whybounce.serving.cli import about, compare, data, evaluate, explain, predict, serve, train
+from whybounce.serving.cli import about, compare, data, evaluate, explain, key, predict, serve, train
 from whybounce.serving.cli.output import stderr
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("reasons")(about.reasons)
 app.command("serve")(serve.serve)
+app.add_typer(key.app, name="key")
 app.command("version")(about.version)
 
 

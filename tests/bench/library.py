@@ -18,7 +18,7 @@ def measure() -> dict[str, float]:
     classifier = BounceClassifier.load(strict=True, cache_size=0)
     for text in cold_texts[:1000]:  # the patterns compile as they are used
         classifier.predict_one(text)
-    cold = [_rate(lambda part=part: classifier.predict(part), len(part)) for part in _parts(cold_texts[1000:], 5)]
+    cold = [_rate(classifier.predict, part) for part in _parts(cold_texts[1000:], 5)]
     single = []
     for text in cold_texts[1000:4000]:
         start = time.perf_counter()
@@ -26,12 +26,11 @@ def measure() -> dict[str, float]:
         single.append(time.perf_counter() - start)
     remembering = BounceClassifier.load(strict=True)
     remembering.predict(stream)
-    cached = [_rate(lambda part=part: remembering.predict(part), len(part)) for part in _parts(stream, 8)]
+    cached = [_rate(remembering.predict, part) for part in _parts(stream, 8)]
     one_by_one = [
-        _rate(lambda part=part: [remembering.predict_one(text) for text in part], len(part))
-        for part in _parts(stream, 8)
+        _rate(lambda part: [remembering.predict_one(text) for text in part], part) for part in _parts(stream, 8)
     ]
-    masking = [_rate(lambda part=part: [mask(text) for text in part], len(part)) for part in _parts(stream, 8)]
+    masking = [_rate(lambda part: [mask(text) for text in part], part) for part in _parts(stream, 8)]
     return {
         "cold_texts_per_second": median(cold),
         "cold_p50_ms": median(single) * 1000,
@@ -49,7 +48,7 @@ def _parts(texts: list[str], count: int) -> list[list[str]]:
     return [texts[start : start + size] for start in range(0, size * count, size)]
 
 
-def _rate(work: Callable[[], object], count: int) -> float:
+def _rate(work: Callable[[list[str]], object], texts: list[str]) -> float:
     start = time.perf_counter()
-    work()
-    return count / (time.perf_counter() - start)
+    work(texts)
+    return len(texts) / (time.perf_counter() - start)

@@ -66,7 +66,7 @@ class Server:
     @property
     def memory_mb(self) -> float:
         """Resident memory of the process."""
-        return psutil.Process(self.process.pid).memory_info().rss / 1e6
+        return float(psutil.Process(self.process.pid).memory_info().rss / 1e6)
 
     def stop(self) -> None:
         """End the process."""

@@ -1,0 +1,183 @@
+"""From paths to sources: files, folders, Maildirs, standard input, packed or not."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from whybounce.model.errors import DataError
+from whybounce.serving.intake.format import HEAD_BYTES, Format, Head, Read, Skipped, Source
+from whybounce.serving.intake.formats import FormatError, format_named, recognise
+from whybounce.serving.intake.streams import DamagedError, Spool, maildir_stream, unpacked
+
+STDIN = "-"
+STDIN_NAME = "standard input"
+
+_PACKED = (".gz", ".zst", ".bz2")
+# File names are chosen by the user's own machine, and the pattern is linear.
+_ROTATED = re.compile(r"(?P<base>.+?)(?:[.-](?P<date>\d{4}-?\d{2}-?\d{2}(?:[-.T]?\d{1,10})?)|\.(?P<number>\d{1,4}))")
+
+
+def sources(paths: Iterable[str | Path]) -> Iterator[Source]:
+    """Yield what there is to read, rotated files of one log oldest first.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Files, packed or not; folders, which are searched through; Maildirs, each of which
+        is one source; ``-`` for standard input.
+
+    Raises
+    ------
+    DataError
+        For a path that is not there or cannot be read.
+    """
+    given = [str(path) for path in paths]
+    for name in _in_time(given):
+        if name == STDIN:
+            yield from_stream(STDIN_NAME, sys.stdin.buffer)
+            continue
+        path = Path(name)
+        try:
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                yield from _of_folder(path)
+            elif stat.S_ISREG(mode):
+                yield Source(name, partial(_opened, path))
+            else:  # a pipe can be read once only
+                with path.open("rb") as stream:
+                    yield from_stream(name, stream)
+        except OSError as error:
+            raise DataError(f"{name}: cannot be read ({error.strerror}); check the path") from error
+        except ValueError as error:  # a null character
+            raise DataError(f"{name!r}: is no path; check it") from error
+
+
+def from_stream(name: str, stream: BinaryIO) -> Source:
+    """Return a source over a stream that can be read only once; it is kept on disk when it is long."""
+    spool = Spool(stream)
+    return Source(name, lambda: unpacked(spool.open(), name))
+
+
+def from_bytes(name: str, data: bytes) -> Source:
+    """Return a source over bytes in memory, such as the body of a request; they are not unpacked."""
+    import io
+
+    return Source(name, lambda: io.BytesIO(data))
+
+
+def head(source: Source) -> Head:
+    """Read the beginning of a source; what is damaged further on does not matter yet."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        with closing(source.open()) as stream:
+            while size < HEAD_BYTES and (piece := stream.read(min(8192, HEAD_BYTES - size))):
+                pieces.append(piece)
+                size += len(piece)
+    except DamagedError:
+        if not pieces:
+            raise
+    return Head(source.name, b"".join(pieces))
+
+
+def read(source: Source, format: Format | str | None = None) -> tuple[Format, Read]:
+    """Find the format of a source and read it.
+
+    Parameters
+    ----------
+    source : Source
+    format : Format or str, optional
+        What the user says it is; recognised by the content by default.
+
+    Returns
+    -------
+    Format
+    iterator of BounceRecord or Skipped
+        Opens the source when it is first asked. Damaged compressed data ends it with a ``Skipped``.
+
+    Raises
+    ------
+    FormatError
+        No format recognises the source, or none is called ``format``.
+    """
+    if isinstance(format, str):
+        format = format_named(format)
+    if format is None:
+        format = recognise(head(source))
+    if format is None:
+        raise FormatError(
+            f"{source.name}: is in no known format; name it with --format (whybounce formats lists what there is)"
+        )
+    return format, _until_damaged(format, source)
+
+
+def _until_damaged(format: Format, source: Source) -> Read:
+    try:
+        yield from format.read(source)
+    except DamagedError as error:
+        yield Skipped(source.name, str(error))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return unpacked(path.open("rb"), str(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+
+
+def is_maildir(path: Path) -> bool:
+    """Whether a folder is a Maildir: it has ``cur`` and ``new``."""
+    return (path / "cur").is_dir() and (path / "new").is_dir()
+
+
+def _of_folder(path: Path) -> Iterator[Source]:
+    if is_maildir(path):
+        yield Source(str(path), partial(maildir_stream, path))
+    # A Maildir may hold others, as dot folders; links are not followed, as they may lead back.
+    own = {"cur", "new", "tmp"} if is_maildir(path) else set()
+    files, folders = [], []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in own and (not entry.name.startswith(".") or is_maildir(Path(entry.path))):
+                    folders.append(entry.path)
+            elif entry.is_file() and not entry.name.startswith(".") and not own:
+                files.append(entry.path)
+    for name in _in_time(sorted(files)):
+        yield Source(name, partial(_opened, Path(name)))
+    for name in sorted(folders):
+        yield from _of_folder(Path(name))
+
+
+def _in_time(names: list[str]) -> list[str]:
+    """Order rotated files of one log by age; a log stands where its first file stood."""
+    place: dict[str, int] = {}
+    keyed = []
+    for position, name in enumerate(names):
+        base, age = _age(name)
+        keyed.append((place.setdefault(base, position), age, position, name))
+    return [name for *_, name in sorted(keyed)]
+
+
+def _age(name: str) -> tuple[str, tuple[int, int, str]]:
+    """Return the name of the log and a key that grows with time: numbers count down, dates up, none is now."""
+    if name == STDIN:
+        return name, (2, 0, "")
+    folder, file = os.path.split(name)
+    for suffix in _PACKED:
+        file = file.removesuffix(suffix)
+    match = _ROTATED.fullmatch(file)
+    if match is None:
+        return os.path.join(folder, file), (2, 0, "")  # noqa: PTH118 - names, no paths
+    base = os.path.join(folder, match["base"])  # noqa: PTH118
+    if match["date"] is not None:
+        return base, (0, 0, match["date"].replace("-", ""))
+    return base, (1, -int(match["number"]), "")

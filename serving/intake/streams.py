@@ -1,0 +1,246 @@
+"""Byte streams that sources are made of: unpacking, spooling, a Maildir as one mailbox."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from whybounce.model.errors import DataError, MissingExtraError
+
+CHUNK = 65536
+IN_MEMORY = 8 * 1024 * 1024
+"""Bytes of a stream that are kept in memory before it goes to disk."""
+
+
+class DamagedError(DataError):
+    """Packed data that ends too early or is not what it says."""
+
+
+def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
+    """Return a stream over the unpacked bytes, whatever the file is called.
+
+    gzip, bzip2 and zstd are told by their first bytes, UTF-16 by its byte order mark. Memory
+    stays constant, however much comes out. Closing the result closes ``stream``.
+
+    Raises
+    ------
+    MissingExtraError
+        For zstd without the library for it.
+    """
+    start = stream.read(4)
+    stream.seek(0)
+    inner: Any
+    if start[:2] == b"\x1f\x8b":
+        kind, inner = "gzip", gzip.GzipFile(fileobj=stream, mode="rb")
+    elif start[:3] == b"BZh":
+        kind, inner = "bzip2", bz2.BZ2File(stream, "rb")
+    elif start == b"\x28\xb5\x2f\xfd":
+        kind, inner = "zstd", _zstd(stream)
+    elif start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        kind, inner = "UTF-16", _Recoded(stream)
+    else:
+        return stream
+    return _buffered(_Unpacking(inner, stream, kind, name))
+
+
+def _zstd(stream: BinaryIO) -> Any:
+    try:
+        import zstandard
+    except ImportError as error:
+        stream.close()
+        raise MissingExtraError("report", "Reading zstd files") from error
+    return zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(stream, read_across_frames=True)
+
+
+def _broken() -> tuple[type[BaseException], ...]:
+    broken: list[type[BaseException]] = [EOFError, OSError, ValueError, zlib.error]
+    try:
+        import zstandard
+    except ImportError:
+        pass
+    else:
+        broken.append(zstandard.ZstdError)
+    return tuple(broken)
+
+
+class _Unpacking(io.RawIOBase):
+    """Reads through a decompressor; what is wrong with the data becomes a ``DamagedError``."""
+
+    def __init__(self, inner: Any, outer: BinaryIO, kind: str, name: str) -> None:
+        self._inner = inner
+        self._outer = outer
+        self._kind = kind
+        self._name = name
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._inner.read(min(len(buffer), CHUNK))
+        except _broken() as error:
+            raise DamagedError(
+                f"{self._name}: the {self._kind} data is damaged or cut off after {self._given:,} bytes "
+                f"({error}); what comes after that could not be read, fetch the file again"
+            ) from error
+        buffer[: len(data)] = data
+        self._given += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+            self._outer.close()
+        super().close()
+
+
+class _Recoded:
+    """UTF-16 read as UTF-8, as PowerShell and Exchange write it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while not self._rest:
+            data = self._stream.read(CHUNK)
+            self._rest = self._decoder.decode(data, final=not data).encode("utf-8", "replace")
+            if not data:
+                break
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+    def close(self) -> None:
+        self._rest = b""
+
+
+class Spool:
+    """A stream that can be read once, kept so that it can be read again: in memory, or on disk when it is long."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._memory = stream.read(IN_MEMORY)
+        self._file: BinaryIO | None = None
+        more = stream.read(CHUNK)
+        if more:
+            self._file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - lives as long as this
+            self._file.write(self._memory)
+            self._memory = b""
+            while more:
+                self._file.write(more)
+                more = stream.read(CHUNK)
+            self._file.flush()
+
+    def open(self) -> BinaryIO:
+        """Return a new stream from the beginning."""
+        if self._file is None:
+            return io.BytesIO(self._memory)
+        return _buffered(_View(self))
+
+    def __del__(self) -> None:
+        file = getattr(self, "_file", None)  # missing when reading the stream failed
+        if file is not None:
+            file.close()
+
+    def _at(self, position: int, size: int) -> bytes:
+        return b"" if self._file is None else os.pread(self._file.fileno(), size, position)
+
+
+class _View(io.RawIOBase):
+    """One reader of a spool, with a position of its own."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 0:
+            self._position = offset
+        elif whence == 1:
+            self._position += offset
+        else:
+            raise io.UnsupportedOperation("the end is not known")
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._spool._at(self._position, len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+def maildir_stream(path: Path) -> BinaryIO:
+    """Return a Maildir as one mailbox in mbox form (mboxrd), oldest message first.
+
+    The separator names the file, ``From cur/1790000000.M1P2.host``, for messages about it.
+    """
+    return _buffered(_Pieces(_mbox_of(path)))
+
+
+def _mbox_of(path: Path) -> Iterator[bytes]:
+    # Maildir file names begin with the seconds since 1970.
+    names = sorted(
+        (entry.name, folder)
+        for folder in ("cur", "new")
+        for entry in os.scandir(path / folder)
+        if entry.is_file() and not entry.name.startswith(".")
+    )
+    for name, folder in names:
+        try:
+            stream = unpacked((path / folder / name).open("rb"), str(path / folder / name))
+        except OSError:  # a mail reader has moved it in the meantime
+            continue
+        with stream:
+            yield f"From {folder}/{name.replace(' ', '_')} Thu Jan  1 00:00:00 1970\n".encode("utf-8", "replace")
+            end = b"\n"
+            for line in iter(lambda stream=stream: stream.readline(CHUNK), b""):  # type: ignore[misc]
+                quoted = end == b"\n" and line.lstrip(b">").startswith(b"From ")
+                yield b">" + line if quoted else line
+                end = line[-1:]
+            yield b"\n" if end == b"\n" else b"\n\n"
+
+
+class _Pieces(io.RawIOBase):
+    """A stream over an iterator of byte strings."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            try:
+                self._rest = next(self._pieces)
+            except StopIteration:
+                return 0
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def close(self) -> None:
+        if not self.closed:
+            self._pieces.close()  # type: ignore[attr-defined]
+        super().close()
+
+
+def _buffered(raw: io.RawIOBase) -> BinaryIO:
+    return io.BufferedReader(raw, CHUNK)
