@@ -53,6 +53,7 @@ def write_run(
     current: BounceClassifier | None = None,
     about: About | None = None,
     command: str = "",
+    gate: Mapping[str, Any] | None = None,
     taxonomy: Taxonomy = TAXONOMY,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -75,6 +76,8 @@ def write_run(
         Source of the rows, names, date and notes.
     command : str
         What made the run, for the model card.
+    gate : mapping, optional
+        What the gate before a promotion found, of :meth:`whybounce.training.gate.Gate.to_dict`.
     taxonomy : Taxonomy
         Of ``measured``, when that is answers.
     progress : callable, optional
@@ -97,6 +100,7 @@ def write_run(
     evaluation = _measure(manifest, rows, measured, current, about, taxonomy, progress)
     document = evaluation.document
     document["model_version"] = manifest.model_version
+    document["gate"] = dict(gate) if gate is not None else None
     document["training"] = training_part(manifest, payload)
     files = {
         METRICS_FILE: to_json(document),

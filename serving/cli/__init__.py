@@ -12,7 +12,21 @@ from typing import Annotated
 import typer
 
 from whybounce.model.errors import WhybounceError
-from whybounce.serving.cli import about, compare, data, evaluate, explain, key, predict, serve, train
+from whybounce.serving.cli import (
+    about,
+    compare,
+    data,
+    drift,
+    evaluate,
+    explain,
+    feedback,
+    key,
+    model,
+    predict,
+    review,
+    serve,
+    train,
+)
 from whybounce.serving.cli.output import stderr
 
 app = typer.Typer(
@@ -29,6 +43,10 @@ app.command("train")(train.train)
 app.add_typer(data.app, name="data")
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.add_typer(model.app, name="model")
+app.add_typer(feedback.app, name="feedback")
+app.command("review")(review.review)
+app.command("drift")(drift.drift)
 app.command("reasons")(about.reasons)
 app.command("serve")(serve.serve)
 app.add_typer(key.app, name="key")

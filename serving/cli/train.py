@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from whybounce.model.errors import ArtifactError, DataError
 from whybounce.serving.cli.evidence import MODELS, named_model
+from whybounce.serving.cli.feedback import StoreOption
 from whybounce.serving.cli.output import percent, progress_bars, stderr, stdout
+from whybounce.serving.cli.serve import STORE
 from whybounce.serving.cli.sources import (
     AlsoColumn,
     EncodingOption,
@@ -34,7 +38,9 @@ from whybounce.serving.cli.sources import (
 )
 
 if TYPE_CHECKING:
+    from whybounce.model.predictor import BounceClassifier
     from whybounce.model.taxonomy import Taxonomy
+    from whybounce.training.feedback.examples import FeedbackData
     from whybounce.training.train import Trained
 
 
@@ -78,6 +84,10 @@ def train(
     max_bad: MaxBadOption = 0.01,
     keep_going: KeepGoingOption = False,
     rejects: RejectsOption = None,
+    feedback: Annotated[
+        bool, typer.Option("--feedback", help="Train on the corrections in the feedback store, too.")
+    ] = False,
+    feedback_url: StoreOption = STORE,
     bare: Annotated[bool, typer.Option("--bare", help="Write the artifact alone, no figures and report.")] = False,
     seed: Annotated[int, typer.Option(help="Same data and seed, same predictions.")] = 7,
     folds: Annotated[int, typer.Option(min=2, max=20, help="Folds of the held-out families.")] = 5,
@@ -95,8 +105,9 @@ def train(
     from whybounce.training.train import train as run
 
     check_folder(out)
-    if corpus is Corpus.EXCLUDE and not data:
+    if corpus is Corpus.EXCLUDE and not data and not feedback:
         raise DataError("--corpus exclude leaves nothing to train on; name your own bounces with --data")
+    templates = load_corpus() if corpus is Corpus.INCLUDE else []
     taxonomy = read_reasons(reasons)
     options = options_of(
         text_column=text_column, label_column=label_column, time_column=time_column, provider_column=provider_column,
@@ -114,9 +125,16 @@ def train(
             tell(loaded.summary, len({example.template for example in own}))
             if time_column and holdout and not later:
                 stderr.print("all rows have one time: held out by template instead", highlight=False)
+        corrections: FeedbackData | None = None
+        if feedback:
+            from whybounce.training.feedback.examples import feedback_examples
+
+            corrections = feedback_examples(feedback_url, weight=weight, templates=templates, taxonomy=taxonomy)
+            own = [*own, *corrections.examples]
+            _tell_feedback(corrections.summary())
         _warn_of_unused(taxonomy, {example.reason for example in own} | {row.label for row in later})
         trained = run(
-            load_corpus() if corpus is Corpus.INCLUDE else [], own=own, later=later, later_weight=weight,
+            templates, own=own, later=later, later_weight=weight,
             holdout=holdout, seed=seed, folds=folds, taxonomy=taxonomy, progress=report,
         )  # fmt: skip
         _write(
@@ -124,12 +142,26 @@ def train(
             trained,
             against=None if bare else against,
             taxonomy=taxonomy,
-            source=", ".join(Path(name).name for name in data or []),
+            source=" and ".join([*(Path(name).name for name in data or []), *(["feedback"] if feedback else [])]),
+            feedback=corrections.summary() if corrections else None,
         )
     _tell_result(out, trained)
 
 
-def _write(out: Path, trained: Trained, *, against: str | None, taxonomy: Taxonomy, source: str) -> None:
+def _write(
+    out: Path,
+    trained: Trained,
+    *,
+    against: str | None,
+    taxonomy: Taxonomy,
+    source: str,
+    feedback: dict[str, Any] | None = None,
+) -> None:
+    if feedback is not None:
+        # The manifest says what was learnt from whom; figures of the run are part of it already.
+        trained = replace(
+            trained, manifest=replace(trained.manifest, data=trained.manifest.data | {"feedback": feedback})
+        )
     from whybounce.model.artifact import publish
     from whybounce.training.report.measure import About
     from whybounce.training.run import held_out_answers, write_run
@@ -139,27 +171,57 @@ def _write(out: Path, trained: Trained, *, against: str | None, taxonomy: Taxono
         return
     day = datetime.now(UTC).date().isoformat()
     command = shlex.join(["whybounce", *sys.argv[1:]])
+    current, name = _current(against)
+    gate = _gate(trained, current) if current is not None else None
     if trained.measured is None:
         rows, answers = held_out_answers(trained.cases, trained.manifest)
         about = About(source="families of servers held out of the training data", created=day)
         write_run(
             out, trained.payload, trained.manifest, rows=rows, measured=answers, about=about, command=command,
-            taxonomy=taxonomy,
+            taxonomy=taxonomy, gate=gate,
         )  # fmt: skip
         return
-    try:
-        current, name = named_model(against)
-    except ArtifactError as error:
-        stderr.print(f"[yellow]no comparison:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        current, name = None, ""
     notes: tuple[str, ...] = ()
     if current is not None and current.manifest is not None and current.manifest.data.get("own_rows"):
         notes = ("The model in use may have been trained on some of these rows, which flatters it.",)
     about = About(source=f"held-out rows of {source}", current_name=name, created=day, notes=notes)
     write_run(
         out, trained.payload, trained.manifest, rows=trained.holdout, measured=trained.measured, current=current,
-        about=about, command=command,
+        about=about, command=command, gate=gate,
     )  # fmt: skip
+
+
+def _current(against: str) -> tuple[BounceClassifier | None, str]:
+    try:
+        return named_model(against)
+    except ArtifactError as error:
+        stderr.print(f"[yellow]no comparison:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        return None, ""
+
+
+def _gate(trained: Trained, current: BounceClassifier) -> dict[str, Any]:
+    """Hold the model to the gate of a promotion, so that its report says what it costs elsewhere."""
+    from whybounce.model.artifact import publish
+    from whybounce.model.predictor import BounceClassifier
+    from whybounce.training.gate import judge
+
+    with TemporaryDirectory() as folder:
+        publish(Path(folder) / "candidate", trained.payload, trained.manifest)
+        return judge(BounceClassifier.load(Path(folder) / "candidate", strict=True), current).to_dict()
+
+
+def _tell_feedback(summary: dict[str, Any]) -> None:
+    stderr.print(
+        f"feedback: {summary['rows']:,} corrections from {summary['sources']:,} sources; {summary['accepted']:,} "
+        f"accepted ({summary['templates']:,} templates), {summary['quarantined']:,} quarantined, "
+        f"{summary['capped']:,} beyond what one source may contribute, {summary['superseded']:,} superseded",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for because, count in summary["quarantined_because"].items():
+        stderr.print(f"  quarantined, {escape(because)}: {count:,}", highlight=False, soft_wrap=True)
+    if summary["quarantined"]:
+        stderr.print("  see them with: whybounce feedback list --status quarantined", highlight=False)
 
 
 def _warn_of_unused(taxonomy: Taxonomy, used: set[str]) -> None:

@@ -43,6 +43,7 @@ def add(app: FastAPI, service: Service) -> None:
             model_version=classifier.model_version,
             degraded=classifier.degraded,
             degraded_because=classifier.degraded_because,
+            promoted_error=service.live.error,
             whybounce_version=__version__,
             labels=list(manifest.labels) if manifest else list(classifier.taxonomy.reasons),
             threshold=manifest.threshold if manifest else None,

@@ -11,10 +11,11 @@ from fastapi import FastAPI
 
 from whybounce import __version__
 from whybounce.model.predictor import BounceClassifier
-from whybounce.serving.http import about, predict, stream
+from whybounce.serving.http import about, feedback, predict, registry, stream
 from whybounce.serving.http.limits import BodyLimit
 from whybounce.serving.http.live import LiveModel
 from whybounce.serving.http.problems import install
+from whybounce.serving.http.registry import Chosen, load_chosen
 from whybounce.serving.http.service import Service
 from whybounce.serving.settings import Settings
 
@@ -24,7 +25,7 @@ the server gave; get the reason, the report line, the advice, a calibrated confi
 and the words that decided.
 """
 
-_PARTS = (predict, stream, about)
+_PARTS = (predict, stream, feedback, registry, about)
 """Modules with ``add(app, service)``, which registers the endpoints of one concern."""
 
 _FLUSH_SECONDS = 1.0
@@ -46,8 +47,8 @@ def create_app(
         Single settings, for tests: ``create_app(max_body=1000)``.
     """
     chosen = settings or Settings(**overrides)
-    loaded = classifier or BounceClassifier.load(chosen.artifact, cache_size=chosen.cache_size)
-    service = Service(settings=chosen, live=LiveModel(loaded))
+    loaded = Chosen(classifier) if classifier else load_chosen(chosen)
+    service = Service(settings=chosen, live=LiveModel(loaded.classifier, loaded.error))
     app = FastAPI(title="whybounce", version=__version__, description=_DESCRIPTION, lifespan=_lifespan)
     app.state.service = service
     app.add_middleware(BodyLimit, max_body=chosen.max_body, unlimited=[stream.PATH])

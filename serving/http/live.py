@@ -17,8 +17,10 @@ class Loaded:
 class LiveModel:
     """Holds the loaded model; a request reads ``current`` once and keeps it to its end."""
 
-    def __init__(self, classifier: BounceClassifier) -> None:
+    def __init__(self, classifier: BounceClassifier, error: str | None = None) -> None:
         self.current = Loaded(classifier)
+        self.error = error
+        """Why the promoted model does not answer, when it does not."""
 
     @property
     def classifier(self) -> BounceClassifier:

@@ -18,20 +18,31 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    status: {
-        "model": Problem,
-        "description": text,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    for status, text in (
-        (400, "The body is not JSON; the answer says where it breaks."),
-        (413, "The body is larger than the service accepts."),
-        (415, "The body is of another type than the endpoint takes; the answer names the right one."),
-        (422, "The body is JSON but not what is expected; the answer names each field."),
-    )
+_DESCRIPTIONS = {
+    400: "The body is not JSON; the answer says where it breaks.",
+    404: "There is nothing under this name.",
+    409: "The event id came with other content before.",
+    413: "The body is larger than the service accepts.",
+    415: "The body is of another type than the endpoint takes; the answer names the right one.",
+    422: "What was sent is not what is expected; the answer names each field.",
+    503: "The service cannot do this now; the answer says what is missing.",
 }
-"""The error responses of the endpoints that take a body, for the OpenAPI document."""
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what the OpenAPI document says of these error responses."""
+    return {
+        status: {
+            "model": Problem,
+            "description": _DESCRIPTIONS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+DOCUMENTED = documented(400, 413, 415, 422)
+"""The error responses of the endpoints that take a body."""
 
 
 def problem(status: int, detail: str, *, errors: list[dict[str, str]] | None = None, headers: Any = None) -> Response:

@@ -140,6 +140,7 @@ class ModelOut(BaseModel):
     model_version: str | None
     degraded: bool
     degraded_because: str | None
+    promoted_error: str | None = Field(description="Why the promoted model does not answer, when it does not.")
     whybounce_version: str
     labels: list[str]
     threshold: float | None

@@ -96,6 +96,7 @@ def example(item: Accepted, *, weight: float) -> Example:
         text=unmask(item.subject),
         template=item.subject.template,
         plain=True,
+        rows=float(len(item.rows)),
     )
 
 
