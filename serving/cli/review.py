@@ -57,7 +57,7 @@ def review(
             )
             return
         stderr.print(
-            f"{total} {'templates wait' if total > 1 else 'template waits'}. A number or a reason labels, s skips, q ends.",
+            f"templates that wait: {total}. A number or a reason labels, s skips, q ends.",
             highlight=False,
         )
         labelled = _ask(store, classifier, items, source or _user())

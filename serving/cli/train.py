@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from dataclasses import replace
@@ -70,7 +71,14 @@ def train(
     holdout: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of --data to measure on; the latest with --time-column.")
     ] = 0.2,
-    against: Annotated[str, typer.Option(help=f"Compare with the model in use: {MODELS}.")] = "shipped",
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Compare with the model in use: {MODELS}. By default the promoted one of WHYBOUNCE_REGISTRY, "
+            "else the shipped one.",
+            show_default=False,
+        ),
+    ] = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     time_column: TimeColumn = None,
@@ -140,7 +148,7 @@ def train(
         _write(
             out,
             trained,
-            against=None if bare else against,
+            against=None if bare else against or _in_use(),
             taxonomy=taxonomy,
             source=" and ".join([*(Path(name).name for name in data or []), *(["feedback"] if feedback else [])]),
             feedback=corrections.summary() if corrections else None,
@@ -189,6 +197,11 @@ def _write(
         out, trained.payload, trained.manifest, rows=trained.holdout, measured=trained.measured, current=current,
         about=about, command=command, gate=gate,
     )  # fmt: skip
+
+
+def _in_use() -> str:
+    registry = os.environ.get("WHYBOUNCE_REGISTRY")
+    return registry if registry and Path(registry).is_dir() else "shipped"
 
 
 def _current(against: str) -> tuple[BounceClassifier | None, str]:

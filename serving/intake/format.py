@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import BinaryIO
@@ -62,10 +63,13 @@ class Source:
         As it is shown to people and as it stands in ``BounceRecord.source``.
     open : callable
         Returns a new binary stream over the unpacked bytes, from the beginning.
+    modified : datetime or None
+        When it was written, in UTC: what tells the year of syslog times that have none.
     """
 
     name: str
     open: Callable[[], BinaryIO]
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

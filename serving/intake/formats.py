@@ -12,7 +12,17 @@ from importlib import import_module
 from whybounce.model.errors import WhybounceError
 from whybounce.serving.intake.format import Format, Head
 
-_MODULES: tuple[str, ...] = ()
+_MODULES: tuple[str, ...] = (
+    "kumomta",
+    "powermta",
+    "exchange",
+    "opensmtpd",
+    "qmail",
+    "postfix",
+    "exim",
+    "sendmail",
+    "tables",
+)
 """Modules of this package, in the order in which equal claims are decided."""
 
 SURE_ENOUGH = 0.5

@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -50,7 +51,7 @@ def sources(paths: Iterable[str | Path]) -> Iterator[Source]:
             if stat.S_ISDIR(mode):
                 yield from _of_folder(path)
             elif stat.S_ISREG(mode):
-                yield Source(name, partial(_opened, path))
+                yield Source(name, partial(_opened, path), _written(path.stat().st_mtime))
             else:  # a pipe can be read once only
                 with path.open("rb") as stream:
                     yield from_stream(name, stream)
@@ -133,6 +134,13 @@ def _opened(path: Path) -> BinaryIO:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 
 
+def _written(seconds: float) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError):  # a file system may say anything
+        return None
+
+
 def is_maildir(path: Path) -> bool:
     """Whether a folder is a Maildir: it has ``cur`` and ``new``."""
     return (path / "cur").is_dir() and (path / "new").is_dir()
@@ -152,7 +160,7 @@ def _of_folder(path: Path) -> Iterator[Source]:
             elif entry.is_file() and not entry.name.startswith(".") and not own:
                 files.append(entry.path)
     for name in _in_time(sorted(files)):
-        yield Source(name, partial(_opened, Path(name)))
+        yield Source(name, partial(_opened, Path(name)), _written(Path(name).stat().st_mtime))
     for name in sorted(folders):
         yield from _of_folder(Path(name))
 

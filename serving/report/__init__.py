@@ -1,0 +1,1 @@
+"""The bounce report: counts that can be merged, what follows from them, and how they are shown."""

@@ -1,0 +1,286 @@
+"""What is counted while records go by. Counts of parts add up to the counts of the whole.
+
+No text, no time of reading and no order of records changes the result, so that reports
+are reproducible, and ``a.merge(b)`` equals one count over the records of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from whybounce.model.diagnostic import provider_of_host
+from whybounce.model.prediction import Prediction
+from whybounce.model.predictor import BounceClassifier, Remembered
+from whybounce.model.taxonomy import Reason
+from whybounce.serving.intake.format import Format, Group, Skipped
+from whybounce.serving.intake.record import BounceRecord, Outcome
+
+KEPT_EVENTS = 40
+"""Bounces of one address that are kept, the latest ones."""
+
+KEPT_TEXT = 1000
+"""Characters of a diagnostic that are kept as evidence."""
+
+UNDATED = -1
+_UNKNOWN = "(unknown)"
+_COLUMN = {"hard": 1, "soft": 2, "technical": 3}
+Row = list[int]
+"""Delivered, hard, soft, technical, other."""
+
+
+class Verdict(NamedTuple):
+    """What is counted of a prediction."""
+
+    category: str
+    group: str
+    reason: str
+    template: str
+    action: str
+    retryable: bool | None
+    confidence: float
+
+
+class Event(NamedTuple):
+    """A bounce of one address; ``time`` is in seconds since 1970, or ``UNDATED``."""
+
+    time: int
+    provider: str
+    verdict: Verdict
+    text: str
+
+
+class Counts:
+    """Everything that a report is made of.
+
+    Attributes
+    ----------
+    sources : dict
+        Name and format → records and pieces that were skipped.
+    tells_deliveries : bool
+        Whether any source says what was delivered.
+    verdicts : dict
+        Verdict → how many bounces, and the shortest of their texts.
+    deferrals : dict
+        Reason → how many attempts were put off for it.
+    providers, domains, campaigns, hours : dict
+        Name, or hour since 1970 → ``Row``.
+    traffic : dict
+        Provider and hour → delivered, bounced.
+    spikes : dict
+        Provider, reason and template → hour → bounces.
+    addresses : dict
+        Address → its bounces.
+    """
+
+    def __init__(self) -> None:
+        self.sources: dict[tuple[str, str], list[int]] = {}
+        self.tells_deliveries = False
+        self.delivered = 0
+        self.deferred = 0
+        self.bounced = 0
+        self.not_bounces = 0
+        self.unnamed = 0
+        self.model_versions: set[str] = set()
+        self.verdicts: dict[Verdict, tuple[int, str]] = {}
+        self.deferrals: dict[str, int] = {}
+        self.providers: dict[str, Row] = {}
+        self.domains: dict[str, Row] = {}
+        self.campaigns: dict[str, Row] = {}
+        self.hours: dict[int, Row] = {}
+        self.traffic: dict[tuple[str, int], list[int]] = {}
+        self.spikes: dict[tuple[str, str, str], dict[int, int]] = {}
+        self.addresses: dict[str, list[Event]] = {}
+
+    def merge(self, other: Counts) -> Counts:
+        """Add the counts of other records to these; returns itself."""
+        for name in ("sources", "providers", "domains", "campaigns", "hours", "traffic"):
+            _add_rows(getattr(self, name), getattr(other, name))
+        for name in ("delivered", "deferred", "bounced", "not_bounces", "unnamed"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.tells_deliveries |= other.tells_deliveries
+        self.model_versions |= other.model_versions
+        for verdict, (count, text) in other.verdicts.items():
+            self._count(verdict, count, text)
+        for reason, count in other.deferrals.items():
+            self.deferrals[reason] = self.deferrals.get(reason, 0) + count
+        for spike, hours in other.spikes.items():
+            mine = self.spikes.setdefault(spike, {})
+            for hour, count in hours.items():
+                mine[hour] = mine.get(hour, 0) + count
+        for address, events in other.addresses.items():
+            self.addresses[address] = latest([*self.addresses.get(address, ()), *events])
+        return self
+
+    def _count(self, verdict: Verdict, count: int, text: str) -> None:
+        known = self.verdicts.get(verdict)
+        if known is None:
+            self.verdicts[verdict] = (count, text)
+        else:
+            self.verdicts[verdict] = (known[0] + count, min(known[1], text, key=_shorter))
+
+
+class Counter:
+    """Counts records, asking a classifier about those that were not delivered.
+
+    Parameters
+    ----------
+    classifier : BounceClassifier
+    counts : Counts, optional
+        Counts to go on with.
+    """
+
+    def __init__(self, classifier: BounceClassifier, counts: Counts | None = None) -> None:
+        self.counts = counts if counts is not None else Counts()
+        self._classifier = classifier
+        self._verdicts: dict[int, tuple[Remembered, Verdict]] = {}
+        self._provider = lru_cache(maxsize=65536)(_provider)
+        if classifier.model_version:
+            self.counts.model_versions.add(classifier.model_version)
+
+    def read(self, name: str, format: Format, records: Iterable[BounceRecord | Skipped]) -> None:
+        """Count what a format read from a source."""
+        source = self.counts.sources.setdefault((name, format.name), [0, 0])
+        self.counts.tells_deliveries |= format.group is Group.LOGS
+        add = self.add
+        for record in records:
+            if isinstance(record, Skipped):
+                source[1] += 1
+            else:
+                source[0] += 1
+                add(record)
+
+    def add(self, record: BounceRecord) -> None:
+        """Count one record."""
+        counts = self.counts
+        outcome = record.outcome
+        if outcome is Outcome.DELIVERED:
+            counts.delivered += 1
+            counts.tells_deliveries = True
+            address = _address(record.recipient)
+            domain = address.rpartition("@")[2]
+            self._rows(record, 0, self._provider(record.remote_host, domain), domain, _seconds(record.occurred_at))
+        elif outcome is Outcome.DEFERRED:
+            counts.deferred += 1
+            reason = self._verdict(record).reason
+            counts.deferrals[reason] = counts.deferrals.get(reason, 0) + 1
+        elif outcome is Outcome.NOT_A_BOUNCE:
+            counts.not_bounces += 1
+        else:
+            self._bounce(record)
+
+    def _bounce(self, record: BounceRecord) -> None:
+        counts = self.counts
+        verdict = self._verdict(record)
+        if verdict.reason == Reason.NOT_A_BOUNCE:
+            counts.not_bounces += 1
+            return
+        counts.bounced += 1
+        text = " ".join(record.diagnostic[:KEPT_TEXT].split())
+        counts._count(verdict, 1, text)
+        address = _address(record.recipient)
+        domain = address.rpartition("@")[2]
+        provider = self._provider(record.remote_host, domain)
+        time = _seconds(record.occurred_at)
+        self._rows(record, _COLUMN.get(verdict.category, 4), provider, domain, time)
+        hours = counts.spikes.setdefault((provider, verdict.reason, verdict.template), {})
+        hour = time // 3600 if time != UNDATED else UNDATED
+        hours[hour] = hours.get(hour, 0) + 1
+        if "@" not in address:
+            counts.unnamed += 1
+            return
+        event = Event(time, provider, verdict, text)
+        known = counts.addresses.get(address)
+        if known is None:
+            counts.addresses[address] = [event]
+        else:
+            known.append(event)
+            if len(known) > KEPT_EVENTS:
+                counts.addresses[address] = latest(known)
+
+    def _rows(self, record: BounceRecord, column: int, provider: str, domain: str, time: int) -> None:
+        counts = self.counts
+        hour = time // 3600 if time != UNDATED else UNDATED
+        for table, key in (
+            (counts.providers, provider), (counts.domains, domain or _UNKNOWN), (counts.campaigns, record.campaign),
+            (counts.hours, hour),
+        ):  # fmt: skip
+            if key is None:
+                continue
+            row = table.get(key)  # type: ignore[call-overload]
+            if row is None:
+                row = table[key] = [0, 0, 0, 0, 0]  # type: ignore[index]
+            row[column] += 1
+        traffic = counts.traffic.get((provider, hour))
+        if traffic is None:
+            traffic = counts.traffic[provider, hour] = [0, 0]
+        traffic[column > 0] += 1
+
+    def _verdict(self, record: BounceRecord) -> Verdict:
+        remembered = self._classifier.recall(
+            record.diagnostic, record.reply_code, record.enhanced_status, record.command, record.remote_host
+        )
+        # The classifier answers a template with one object as long as it remembers it; holding it keeps its id taken.
+        known = self._verdicts.get(id(remembered))
+        if known is None:
+            if len(self._verdicts) > 100_000:
+                self._verdicts.clear()
+            known = self._verdicts[id(remembered)] = (remembered, _of(remembered.prediction))
+        return known[1]
+
+
+def _of(prediction: Prediction) -> Verdict:
+    return Verdict(
+        prediction.category, prediction.group, prediction.reason, prediction.template, prediction.action,
+        prediction.retryable, round(prediction.confidence, 4),
+    )  # fmt: skip
+
+
+def latest(events: list[Event]) -> list[Event]:
+    """Keep the latest events, in an order that does not depend on how they came."""
+    return sorted(events, key=event_key)[-KEPT_EVENTS:]
+
+
+def event_key(event: Event) -> Any:
+    """What events are sorted by: time first."""
+    return (event.time, event.provider, verdict_key(event.verdict), event.text)
+
+
+def verdict_key(verdict: Verdict) -> Any:
+    """What verdicts are sorted by; ``None`` can be compared with nothing else."""
+    return tuple("" if part is None else str(part) for part in verdict)
+
+
+def _shorter(text: str) -> tuple[bool, int, str]:
+    return (not text, len(text), text)
+
+
+def _address(recipient: str | None) -> str:
+    return (recipient or "").strip().strip("<>").lower()
+
+
+def _provider(host: str | None, domain: str) -> str:
+    """Whose mail server it was: a provider that we know, else the recipient's domain."""
+    return provider_of_host(host) or provider_of_host(domain) or domain or host or _UNKNOWN
+
+
+def _seconds(time: datetime | None) -> int:
+    """Seconds since 1970; a time without a zone is taken for UTC, as all of one log are alike."""
+    if time is None:
+        return UNDATED
+    try:
+        return max(0, int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()))
+    except (OverflowError, ValueError):
+        return UNDATED
+
+
+def _add_rows(mine: dict[Any, Row], others: dict[Any, Row]) -> None:
+    for key, row in others.items():
+        known = mine.get(key)
+        if known is None:
+            mine[key] = list(row)
+        else:
+            for place, count in enumerate(row):
+                known[place] += count
