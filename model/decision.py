@@ -69,7 +69,7 @@ def decide(
     theirs = classifier.labelled_by_user(doc)
     if theirs:
         rule = None
-    elif not has_words(diagnostic.words) or (is_silent(diagnostic.words) and names_cause(diagnostic.enhanced_status)):
+    elif not has_words(diagnostic.words) or (is_silent(diagnostic.words) and _codes_decide(diagnostic)):
         return _by_rules(diagnostic, rule)
     own = rank(classifier.labels, classifier.probabilities(doc))
     joint = pool(own, rule, manifest.rule_weight)
@@ -90,6 +90,12 @@ def decide(
         unsure=confidence < manifest.review_below,
         throttled=_is_throttled(reason, diagnostic),
     )
+
+
+def _codes_decide(diagnostic: Diagnostic) -> bool:
+    """Whether of a text that names no cause the status does, or nothing at all."""
+    status = diagnostic.enhanced_status
+    return names_cause(status) or (status is None and diagnostic.reply_code is None)
 
 
 Ranking = list[tuple[str, float]]

