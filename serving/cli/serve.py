@@ -27,8 +27,8 @@ class PortError(WhybounceError):
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 by default.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 8000 by default.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; 1 by default.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on; 8000 by default.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Processes; 1 by default.")] = None,
     artifact: Annotated[
         Path | None, typer.Option(help="Artifact folder; the shipped model by default.", show_default=False)
     ] = None,
