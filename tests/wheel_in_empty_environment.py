@@ -28,6 +28,7 @@ IN_WHEEL = (
     "whybounce/__init__.py", "whybounce/py.typed", "whybounce/model/artifact/manifest.json",
     "whybounce/model/predictor.py", "whybounce/training/train.py", "whybounce/serving/cli/__init__.py",
     "whybounce/serving/http/app.py", "whybounce/data/templates/postfix.jsonl", "whybounce/data/README.md",
+    "whybounce/data/golden/mailbox_full.jsonl",
 )  # fmt: skip
 STARTED = time.monotonic()
 

@@ -203,15 +203,16 @@ class Counter:
     def _rows(self, record: BounceRecord, column: int, provider: str, domain: str, time: int) -> None:
         counts = self.counts
         hour = time // 3600 if time != UNDATED else UNDATED
-        for table, key in (
+        tables: tuple[tuple[dict[Any, list[int]], Any], ...] = (
             (counts.providers, provider), (counts.domains, domain or _UNKNOWN), (counts.campaigns, record.campaign),
             (counts.hours, hour),
-        ):  # fmt: skip
+        )  # fmt: skip
+        for table, key in tables:
             if key is None:
                 continue
-            row = table.get(key)  # type: ignore[call-overload]
+            row = table.get(key)
             if row is None:
-                row = table[key] = [0, 0, 0, 0, 0]  # type: ignore[index]
+                row = table[key] = [0, 0, 0, 0, 0]
             row[column] += 1
         traffic = counts.traffic.get((provider, hour))
         if traffic is None:

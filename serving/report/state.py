@@ -70,7 +70,7 @@ def _counts(state: Mapping[str, Any]) -> Counts:
     for number in _NUMBERS:
         setattr(counts, number, int(state[number]))
     counts.sources = {(str(name), str(form)): [int(read), int(left)] for name, form, read, left in state["sources"]}
-    verdicts = [Verdict(*row[:6], confidence=float(row[6])) for row in state["verdicts"]]
+    verdicts = [Verdict(*map(str, row[:5]), row[5], float(row[6])) for row in state["verdicts"]]
     counts.verdicts = {verdicts[place]: (int(count), str(text)) for place, count, text in state["counted"]}
     counts.deferrals = {str(reason): int(count) for reason, count in state["deferrals"].items()}
     for table in _ROWS:
