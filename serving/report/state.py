@@ -5,7 +5,7 @@ It holds addresses with the diagnostics about them: keep such a file as you keep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from whybounce.model.errors import DataError
@@ -63,6 +63,11 @@ def from_state(document: Mapping[str, Any], name: str) -> Counts:
         raise DataError(f"{name}: the counts in it are damaged ({error!r}); write it again") from error
 
 
+def _verdict(row: Sequence[Any]) -> Verdict:
+    category, group, reason, template, action = map(str, row[:5])
+    return Verdict(category, group, reason, template, action, row[5], float(row[6]))
+
+
 def _counts(state: Mapping[str, Any]) -> Counts:
     counts = Counts()
     counts.model_versions = {str(version) for version in state["model_versions"]}
@@ -70,7 +75,7 @@ def _counts(state: Mapping[str, Any]) -> Counts:
     for number in _NUMBERS:
         setattr(counts, number, int(state[number]))
     counts.sources = {(str(name), str(form)): [int(read), int(left)] for name, form, read, left in state["sources"]}
-    verdicts = [Verdict(*map(str, row[:5]), row[5], float(row[6])) for row in state["verdicts"]]
+    verdicts = [_verdict(row) for row in state["verdicts"]]
     counts.verdicts = {verdicts[place]: (int(count), str(text)) for place, count, text in state["counted"]}
     counts.deferrals = {str(reason): int(count) for reason, count in state["deferrals"].items()}
     for table in _ROWS:
