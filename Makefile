@@ -92,9 +92,9 @@ docs: $(VENV)/.dev  ## Write the generated parts of the README and the dataset c
 .PHONY: lock
 lock: $(VENV)/.dev  ## Pin the dependencies again
 	@$(BIN)/python -m uv pip compile pyproject.toml --extra all --generate-hashes --universal --python-version 3.11 \
-	  --no-header --no-annotate --no-emit-index-url -q -o requirements.lock
+	  --no-header --no-annotate --no-emit-index-url --no-strip-extras -q -o requirements.lock
 	@$(BIN)/python -m uv pip compile pyproject.toml --extra all --group dev --generate-hashes --universal --python-version 3.11 \
-	  --no-header --no-annotate --no-emit-index-url -q -c requirements.lock -o requirements-dev.lock
+	  --no-header --no-annotate --no-emit-index-url --no-strip-extras -q -c requirements.lock -o requirements-dev.lock
 
 .PHONY: clean
 clean:  ## Remove everything that was built

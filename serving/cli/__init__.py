@@ -23,6 +23,7 @@ from whybounce.serving.cli import (
     key,
     model,
     predict,
+    report,
     review,
     serve,
     train,
@@ -46,6 +47,8 @@ app.command("compare")(compare.compare)
 app.add_typer(model.app, name="model")
 app.add_typer(feedback.app, name="feedback")
 app.command("review")(review.review)
+app.command("report")(report.report)
+app.command("formats")(report.formats)
 app.command("drift")(drift.drift)
 app.command("reasons")(about.reasons)
 app.command("serve")(serve.serve)

@@ -80,6 +80,8 @@ class Mail:
         Header of the message that came back; empty when it did not.
     kinds : list of str
         Content types of all parts in order.
+    returned : Message or None
+        What ``original`` is the header of.
     cut : bool
         Whether something was left out to stay within bounds.
     """
@@ -92,6 +94,17 @@ class Mail:
     original: Fields = field(default_factory=lambda: Fields([]))
     kinds: list[str] = field(default_factory=list)
     cut: bool = False
+    returned: Message | None = None
+
+    def returned_bytes(self) -> bytes:
+        """Return the message that came back or was forwarded, as bytes; empty when it cannot be written."""
+        out = io.BytesIO()
+        try:
+            if self.returned is not None:
+                BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(self.returned)
+        except (RecursionError, ValueError, LookupError, TypeError, AttributeError):
+            return b""
+        return out.getvalue()
 
 
 def open_mail(data: bytes) -> Mail:
@@ -129,6 +142,8 @@ def _sort(mail: Mail, kind: str, part: Message, plain: list[str], rich: list[str
     elif kind in _ORIGINALS:
         if not mail.original:
             mail.original = _original(part)
+            payload = part.get_payload()
+            mail.returned = payload[0] if isinstance(payload, list) and payload else None
     elif kind == "text/plain" and part.get_content_disposition() != "attachment":
         plain.append(_leaf(part))
     elif kind == "text/html":

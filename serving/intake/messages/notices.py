@@ -13,7 +13,8 @@ _MAX_REPLY = 2000  # characters of an auto-reply: what it says stands at the beg
 _CHALLENGES = re2.compile(
     r"(?i)(confirm|verify|validate|authenticate|prove).{0,60}(you are (a |not )|your (e-?mail|message|address|identity)"
     r"|human|sender)|challenge[- /]response|to (complete|finish) (the )?delivery|awaiting (your )?(confirm|approv)"
-    r"|request (from|to) .{0,40}approved sender|whitelist(ed)? (yourself|your address)|anti-?spam (confirmation|verification)"
+    r"|request (from|to) .{0,40}approved sender|whitelist(ed)? (yourself|your address)"
+    r"|anti-?spam (confirmation|verification)"
     r"|(bitte )?best(ä|ae)tigen sie ihre (nachricht|absender|e-?mail)|pending (your )?(confirmation|verification)"
 )
 _AWAY = re2.compile(
@@ -40,7 +41,7 @@ def automatic(mail: Mail) -> list[Failure]:
     subject = fields.get("Subject")
     body = mail.text[:_MAX_REPLY]
     marked = _is_marked(fields)
-    if _CHALLENGES.search(f"{subject}\n{body}") and (marked or _CHALLENGES.search(subject) or "challenge" in fields):
+    if _CHALLENGES.search(f"{subject}\n{body}") and (marked or _CHALLENGES.search(subject)):
         return [_notice(mail, "challenge", f"Challenge-response: {subject}; {body}")]
     if marked or (_AWAY.search(subject) and not _from_daemon(fields)):
         return [_notice(mail, "vacation", f"Automatic reply: {subject}; {body}")]
@@ -51,7 +52,9 @@ def _is_marked(fields: Fields) -> bool:
     submitted = fields.get("Auto-Submitted").partition(";")[0].strip().lower()
     if submitted == "auto-replied" and not _from_daemon(fields):
         return True
-    if any(name in fields for name in ("X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Vacation", "X-AutoReply-From")):
+    if any(
+        name in fields for name in ("X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Vacation", "X-AutoReply-From")
+    ):
         return True
     if fields.get("Precedence").strip().lower() == "auto_reply" or fields.get("X-Precedence").lower() == "auto_reply":
         return True

@@ -1,0 +1,198 @@
+"""``whybounce report`` and ``whybounce formats``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from whybounce.model.errors import DataError
+from whybounce.serving.cli.loading import ArtifactOption, load
+from whybounce.serving.cli.output import COLOURS, print_json, progress_bars, stderr, stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from whybounce.model.predictor import BounceClassifier
+    from whybounce.serving.intake.format import Read
+    from whybounce.serving.report.counts import Counts
+    from whybounce.serving.report.document import Report
+
+SHOWN_SKIPPED = 5
+_EVERY = 20_000
+
+
+def formats(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the formats that are read, and what each is recognised by."""
+    from whybounce.serving.intake.formats import formats as known
+
+    if as_json:
+        print_json(
+            [
+                {"name": one.name, "title": one.title, "group": str(one.group), "recognised_by": one.recognised_by}
+                for one in known()
+            ]
+        )
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("format", "what it is", "kind", "recognised by"):
+        table.add_column(name, no_wrap=name != "recognised by", overflow="fold")
+    for one in known():
+        table.add_row(f"[bold]{one.name}[/]", escape(one.title), str(one.group), escape(one.recognised_by))
+    stdout.print(table)
+
+
+def report(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Logs, tables, folders, packed or not; - for standard input.", show_default=False),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="Format of the files, when it is not recognised; see whybounce formats."),
+    ] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option("--output", "-o", help="Write the report: .html, .md, .csv or .json; may be repeated."),
+    ] = None,
+    suppress_list: Annotated[
+        Path | None, typer.Option(help="CSV of the addresses to suppress, with evidence.", show_default=False)
+    ] = None,
+    addresses: Annotated[
+        Path | None, typer.Option(help="CSV of every address and what to do with it.", show_default=False)
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="TOML file that says when an address is suppressed.", show_default=False)
+    ] = None,
+    merge: Annotated[
+        list[Path] | None, typer.Option(help="JSON report of other files or machines to add; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    artifact: ArtifactOption = None,
+) -> None:
+    """Make the bounce report of the logs and files you have: what bounced, why, and what to do about it.
+
+    An address is put on the suppression list on its own evidence only; sudden spikes of
+    one text at one provider are reported as incidents, and hard bounces in them are held
+    back.
+    """
+    from whybounce.serving.report.addresses import Decision
+    from whybounce.serving.report.counts import Counts
+    from whybounce.serving.report.document import build
+    from whybounce.serving.report.policy import Policy, read_policy
+    from whybounce.serving.report.render import address_list, check_output, render, write
+
+    if not files and not merge:
+        raise typer.BadParameter("name a file, a folder or -", param_hint="FILES")
+    for path in output or []:
+        check_output(path)
+    classifier = load(artifact)
+    chosen = read_policy(policy, classifier.taxonomy) if policy else Policy()
+    counts = Counts()
+    for path in merge or []:
+        counts.merge(_state(path))
+    if files:
+        _count(files, format, classifier, counts)
+    made = build(counts, chosen, classifier.taxonomy)
+    for path in output or []:
+        write(path, render(made, counts, path.suffix))
+        stderr.print(f"report: {escape(str(path))}", highlight=False, soft_wrap=True)
+    if suppress_list is not None:
+        write(suppress_list, address_list(made.advice, Decision.SUPPRESS))
+        stderr.print(
+            f"{made.document['actions']['suppress']:,} addresses to suppress: {escape(str(suppress_list))}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if addresses is not None:
+        write(addresses, address_list(made.advice))
+    if as_json:
+        print_json(made.document)
+    else:
+        _show(made)
+
+
+def _count(files: list[str], format: str | None, classifier: BounceClassifier, counts: Counts) -> None:
+    from whybounce.serving.intake.format import Skipped
+    from whybounce.serving.intake.formats import format_named
+    from whybounce.serving.intake.open import read, sources
+    from whybounce.serving.report.counts import Counter
+
+    if format is not None:
+        format_named(format)  # a wrong name is told before any file is read
+    counter = Counter(classifier, counts)
+    skipped: list[Skipped] = []
+    with progress_bars() as bars:
+        for source in sources(files):
+            found, records = read(source, format)
+            counter.read(source.name, found, _watched(records, skipped, lambda done: bars("reading", done, done)))
+    for piece in skipped[:SHOWN_SKIPPED]:
+        stderr.print(
+            f"[yellow]not read:[/] {escape(piece.source)}: {escape(piece.why)}", highlight=False, soft_wrap=True
+        )
+    every = sum(left for _, left in counts.sources.values())
+    if every > SHOWN_SKIPPED:
+        stderr.print(f"… and {every - SHOWN_SKIPPED:,} more pieces", highlight=False)
+
+
+def _watched(records: Read, skipped: list[Any], report: Callable[[int], None]) -> Iterator[Any]:
+    from whybounce.serving.intake.format import Skipped
+
+    for done, record in enumerate(records):
+        if done % _EVERY == 0:
+            report(done)
+        if isinstance(record, Skipped) and len(skipped) < SHOWN_SKIPPED:
+            skipped.append(record)
+        yield record
+
+
+def _state(path: Path) -> Counts:
+    from whybounce.serving.report.state import from_state
+
+    try:
+        return from_state(json.loads(path.read_text("utf-8")), str(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: is no JSON report; write it with whybounce report … --output NAME.json") from error
+
+
+def _show(made: Report) -> None:
+    from whybounce.serving.report.render import sentences
+
+    document = made.document
+    for sentence in sentences(made):
+        stdout.print(escape(sentence), highlight=False)
+    for incident in document["incidents"]:
+        stdout.print(
+            f"[bold red]incident[/] {escape(incident['provider'])}, {incident['start']} to {incident['end']}: "
+            f"{escape(incident['warning'])}\n  [dim]{escape(incident['template'])}[/]",
+            highlight=False,
+        )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("category")
+    table.add_column("line", no_wrap=True)
+    table.add_column("bounces", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("reasons", overflow="fold")
+    last = None
+    for line in document["lines"]:
+        colour = COLOURS[line["category"]]
+        reasons = ", ".join(f"{reason['reason']} {reason['count']:,}" for reason in line["reasons"])
+        style = "" if line["count"] else "dim"
+        table.add_row(
+            f"[{colour}]{line['category'] if line['category'] != last else ''}[/]", line["line"],
+            f"{line['count']:,}", f"{100 * line['share']:.1f} %", reasons, style=style,
+        )  # fmt: skip
+        last = line["category"]
+    stdout.print(table)
+    for name, rows in (("provider", document["by_provider"]), ("campaign", document["by_campaign"])):
+        if rows:
+            most = ", ".join(f"{row['name']} {row['bounced']:,}" for row in rows[:6])
+            stdout.print(f"by {name}: {escape(most)}", highlight=False, soft_wrap=True)
