@@ -9,13 +9,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
-DOMAINS = tuple(f"d{number}.example" for number in range(40)) + ("example.com", "example.net", "example.org")
+DOMAINS = (*tuple(f"d{number}.example" for number in range(40)), "example.com", "example.net", "example.org")
 
 # what the server said -> the reason it stands for, dsn, whether it is given up at once
 REPLIES = (
     ("550 5.1.1 <{to}>: Recipient address rejected: User unknown", "invalid_recipient", "5.1.1", 30),
     ("552 5.2.2 <{to}>: Mailbox full, quota exceeded", "mailbox_full", "5.2.2", 20),
-    ("554 5.7.1 Service unavailable; client [192.0.2.1] blocked using zen.spamhaus.org", "sender_reputation", "5.7.1", 8),
+    (
+        "554 5.7.1 Service unavailable; client [192.0.2.1] blocked using zen.spamhaus.org",
+        "sender_reputation",
+        "5.7.1",
+        8,
+    ),
     ("550 5.7.1 Message rejected as spam by content filtering", "spam_content", "5.7.1", 6),
     ("550 5.2.1 <{to}>: the account is disabled", "account_inactive", "5.2.1", 4),
     ("552 5.3.4 Message size exceeds fixed limit", "message_too_large", "5.3.4", 2),
@@ -65,7 +70,9 @@ def generate(truth: Truth, *, lines: int, seed: int = 1, per_hour: int = 20_000)
         for place in range(3):
             domain = rng.choice(DOMAINS)
             to = f"u{number}.{place}@{domain}"
-            start = f"{head}/smtp[{rng.randint(1000, 9999)}]: {queue_id}: to=<{to}>, relay=mx.{domain}[198.51.100.7]:25, "
+            start = (
+                f"{head}/smtp[{rng.randint(1000, 9999)}]: {queue_id}: to=<{to}>, relay=mx.{domain}[198.51.100.7]:25, "
+            )
             said = f"host mx.{domain}[198.51.100.7] said: "
             chance = rng.random()
             if chance < 0.05:
