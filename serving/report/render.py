@@ -193,7 +193,8 @@ def _stacked(rows: list[dict[str, Any]], *, upright: bool) -> str:
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=False, metadata={"Date": None, "Creator": None})
     text = out.getvalue()
-    return text[text.index("<svg") :]
+    before, _, after = text[text.index("<svg") :].partition("<metadata>")
+    return before + after.partition("</metadata>")[2] if after else before
 
 
 def _matplotlib() -> Any:
