@@ -27,7 +27,9 @@ def _header(line: str) -> list[str] | None:
     if not line.lstrip('"').lower().startswith("type"):
         return None
     columns = [name.strip().lower() for name in _cells(line)]
-    return columns if columns[0] == "type" and "rcpt" in columns and len(_COLUMNS.intersection(columns)) >= 2 else None
+    return (
+        columns if columns[:1] == ["type"] and "rcpt" in columns and len(_COLUMNS.intersection(columns)) >= 2 else None
+    )
 
 
 def _cells(line: str) -> list[str]:

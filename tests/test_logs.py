@@ -1,0 +1,114 @@
+"""Every recipient of every log fixture gets the right outcome, diagnostic and reason; no bytes break a parser."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from whybounce.model.predictor import BounceClassifier
+from whybounce.serving.intake.format import Skipped, Source
+from whybounce.serving.intake.formats import format_named, formats
+from whybounce.serving.intake.judge import judge
+from whybounce.serving.intake.open import from_bytes, head, read, sources
+from whybounce.serving.intake.record import BounceRecord, Outcome
+
+FIXTURES = Path(__file__).parent / "fixtures" / "logs"
+LOGS = ("postfix", "exim", "sendmail", "qmail", "opensmtpd", "powermta", "kumomta", "exchange")
+FILES = sorted(
+    path for form in LOGS for path in (FIXTURES / form).iterdir() if not path.name.endswith(".expected.json")
+)
+
+
+def records_of(path: Path) -> list[BounceRecord | Skipped]:
+    [source] = sources([path])
+    return list(read(source)[1])
+
+
+def test_there_are_five_of_each() -> None:
+    for form in LOGS:
+        assert sum(path.parent.name == form for path in FILES) >= 5, form
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_recipient(path: Path, classifier: BounceClassifier) -> None:
+    [source] = sources([path])
+    form, found = read(source)
+    assert form.name == path.parent.name
+    records = list(found)
+    expected = json.loads(path.with_name(f"{path.name}.expected.json").read_text("utf-8"))
+    assert not [record for record in records if isinstance(record, Skipped)]
+    assert len(records) == len(expected), records
+    for record, wanted in zip(records, expected, strict=True):
+        assert isinstance(record, BounceRecord)
+        assert record.recipient == wanted["recipient"]
+        assert record.outcome == wanted["outcome"]
+        assert wanted["contains"] in record.diagnostic
+        assert record.source.startswith(str(path))
+        assert record.occurred_at is not None
+        for name in ("campaign", "theirs"):
+            assert wanted.get(name) is None or getattr(record, name) == wanted[name]
+        if wanted["reason"] is not None:
+            assert judge(classifier, record).reason == wanted["reason"], record.diagnostic
+        if record.outcome is Outcome.DELIVERED:
+            assert record.diagnostic == ""
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lambda data: __import__("zstandard").compress(data)])
+def test_packed_logs(pack: object, tmp_path: Path) -> None:
+    plain = FIXTURES / "postfix" / "classic.log"
+    packed = tmp_path / "mail.log.1"
+    packed.write_bytes(pack(plain.read_bytes()))  # type: ignore[operator]
+    there = [record.recipient for record in records_of(packed) if isinstance(record, BounceRecord)]
+    assert there == [record.recipient for record in records_of(plain) if isinstance(record, BounceRecord)]
+
+
+def test_no_fixture_is_taken_for_another_format() -> None:
+    for path in FILES:
+        [source] = sources([path])
+        claims = {form.name: form.recognise(head(source)) for form in formats()}
+        best = max(claims, key=lambda name: claims[name])
+        assert best == path.parent.name, claims
+
+
+SEEDS = {form: [path.read_bytes() for path in FILES if path.parent.name == form] for form in LOGS}
+
+
+@st.composite
+def damaged(draw: st.DrawFn, form: str) -> bytes:
+    """Bytes near to a fixture: pieces cut out, doubled, swapped or replaced by anything."""
+    data = bytearray(draw(st.sampled_from(SEEDS[form])))
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, max(0, len(data) - 1)))
+        end = min(len(data), start + draw(st.integers(0, 60)))
+        piece = draw(st.one_of(st.binary(max_size=40), st.just(bytes(data[start:end]) * 2), st.just(b"")))
+        data[start:end] = piece
+    return bytes(data)
+
+
+@pytest.mark.parametrize("form", LOGS)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_nothing_breaks_a_parser(form: str, data: st.DataObject) -> None:
+    content = data.draw(st.one_of(damaged(form), st.binary(max_size=300)))
+    source: Source = from_bytes("x", content)
+    for known in formats():
+        assert 0 <= known.recognise(head(source)) <= 1
+    for record in format_named(form).read(Source("x", lambda: io.BytesIO(content))):
+        assert isinstance(record, BounceRecord | Skipped)
+        if isinstance(record, BounceRecord):
+            assert isinstance(record.diagnostic, str)
+            assert record.reply_code is None or 200 <= record.reply_code <= 599
+
+
+def test_columns_that_are_none() -> None:
+    """Found by fuzzing: a carriage return within the first line."""
+    content = b"type\r,timeLogged,rcpt,dsnDiag,bounceCat\nb,2026-03-02,a@example.com,smtp;550 no,other\n"
+    found = list(format_named("powermta").read(Source("x", lambda: io.BytesIO(content))))
+    assert all(isinstance(record, Skipped) for record in found)
