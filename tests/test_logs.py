@@ -1,29 +1,24 @@
-"""Every recipient of every log fixture gets the right outcome, diagnostic and reason; no bytes break a parser."""
+"""Logs, packed or damaged: the same records, and no bytes that break a parser."""
 
 from __future__ import annotations
 
 import bz2
 import gzip
 import io
-import json
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.intake.format import Skipped, Source
 from whybounce.serving.intake.formats import format_named, formats
-from whybounce.serving.intake.judge import judge
 from whybounce.serving.intake.open import from_bytes, head, read, sources
-from whybounce.serving.intake.record import BounceRecord, Outcome
+from whybounce.serving.intake.record import BounceRecord
 
 FIXTURES = Path(__file__).parent / "fixtures" / "logs"
 LOGS = ("postfix", "exim", "sendmail", "qmail", "opensmtpd", "powermta", "kumomta", "exchange")
-FILES = sorted(
-    path for form in LOGS for path in (FIXTURES / form).iterdir() if not path.name.endswith(".expected.json")
-)
+FILES = sorted(path for form in LOGS for path in (FIXTURES / form).iterdir() if ".expected." not in path.name)
 
 
 def records_of(path: Path) -> list[BounceRecord | Skipped]:
@@ -36,33 +31,9 @@ def test_there_are_five_of_each() -> None:
         assert sum(path.parent.name == form for path in FILES) >= 5, form
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_every_recipient(path: Path, classifier: BounceClassifier) -> None:
-    [source] = sources([path])
-    form, found = read(source)
-    assert form.name == path.parent.name
-    records = list(found)
-    expected = json.loads(path.with_name(f"{path.name}.expected.json").read_text("utf-8"))
-    assert not [record for record in records if isinstance(record, Skipped)]
-    assert len(records) == len(expected), records
-    for record, wanted in zip(records, expected, strict=True):
-        assert isinstance(record, BounceRecord)
-        assert record.recipient == wanted["recipient"]
-        assert record.outcome == wanted["outcome"]
-        assert wanted["contains"] in record.diagnostic
-        assert record.source.startswith(str(path))
-        assert record.occurred_at is not None
-        for name in ("campaign", "theirs"):
-            assert wanted.get(name) is None or getattr(record, name) == wanted[name]
-        if wanted["reason"] is not None:
-            assert judge(classifier, record).reason == wanted["reason"], record.diagnostic
-        if record.outcome is Outcome.DELIVERED:
-            assert record.diagnostic == ""
-
-
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lambda data: __import__("zstandard").compress(data)])
 def test_packed_logs(pack: object, tmp_path: Path) -> None:
-    plain = FIXTURES / "postfix" / "classic.log"
+    plain = FIXTURES / "postfix" / "rejected-at-rcpt.log"
     packed = tmp_path / "mail.log.1"
     packed.write_bytes(pack(plain.read_bytes()))  # type: ignore[operator]
     there = [record.recipient for record in records_of(packed) if isinstance(record, BounceRecord)]
