@@ -45,12 +45,6 @@ class Settings(BaseSettings):
     cache_size: int = Field(default=65536, ge=0, description="Templates whose verdicts are remembered.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged.")
-    log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="One line of JSON each, or text; auto is text on a terminal."
-    )
-    access_log: Literal["off", "errors", "all"] = Field(
-        default="errors", description="Requests that are logged: none, those answered with 400 and more, or all."
-    )
     metrics: bool = Field(default=True, description="Whether Prometheus finds metrics at /metrics.")
 
     api_keys: str = Field(
@@ -64,19 +58,10 @@ class Settings(BaseSettings):
     max_body: int = Field(default=24 * 1024 * 1024, ge=100, description="Bytes of a request body.")
     max_concurrency: int = Field(default=64, ge=1, description="Requests that are worked on at once.")
     max_queue: int = Field(default=256, ge=0, description="Requests that wait beyond those; more get a 503.")
-    max_streams: int = Field(default=16, ge=1, description="JSON Lines streams that are open at once.")
     queue_timeout: float = Field(default=5, gt=0, le=600, description="Seconds that a request waits for its turn.")
-    header_timeout: float = Field(default=10, gt=0, le=600, description="Seconds in which the headers must arrive.")
-    body_timeout: float = Field(default=10, gt=0, le=600, description="Seconds without a byte of an unfinished body.")
     request_timeout: float = Field(default=60, gt=0, le=3600, description="Seconds that a request may take in all.")
-    stream_idle_timeout: float = Field(
-        default=60, gt=0, le=3600, description="Seconds in which nothing moves on a JSON Lines stream."
-    )
     keep_alive: int = Field(default=75, ge=0, le=3600, description="Seconds that an idle connection is kept.")
-    drain_delay: float = Field(
-        default=0, ge=0, le=60, description="Seconds after SIGTERM in which requests are still accepted, but not ready."
-    )
-    drain_timeout: int = Field(default=10, ge=1, le=600, description="Seconds that requests get to end after that.")
+    drain_timeout: int = Field(default=10, ge=1, le=600, description="Seconds that requests get to end after SIGTERM.")
 
     _keys: tuple[ApiKey, ...] = PrivateAttr(default=())
 

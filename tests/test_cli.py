@@ -498,6 +498,7 @@ def test_serve_hands_over_its_options(run: Run, tmp_path: Path, monkeypatch: pyt
     served: dict[str, Any] = {}
     for name in ("ARTIFACT", "REGISTRY", "FEEDBACK_URL"):
         monkeypatch.setenv(f"WHYBOUNCE_{name}", "")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     monkeypatch.setattr("uvicorn.run", lambda name, **options: served.update(options, name=name))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,6 +73,9 @@ def serve(
         if (path := getattr(settings, name)) is not None:
             os.environ[f"WHYBOUNCE_{name.upper()}"] = str(path.absolute())
     os.environ["WHYBOUNCE_FEEDBACK_URL"] = settings.feedback_url or ""
+    if settings.workers > 1 and settings.metrics:
+        # Each worker writes its figures there; whichever is asked for /metrics adds them up.
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="whybounce-metrics-"))
     at = f"http://{settings.host}:{settings.port}"
     stderr.print(f"loading the model; then try {at}/docs", highlight=False)
     uvicorn.run(

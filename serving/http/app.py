@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from whybounce import __version__
 from whybounce.model.predictor import BounceClassifier
-from whybounce.serving.http import about, feedback, predict, registry, stream
+from whybounce.serving.http import about, feedback, metrics, predict, registry, stream
+from whybounce.serving.http.gate import Gate
 from whybounce.serving.http.limits import BodyLimit
 from whybounce.serving.http.live import LiveModel
-from whybounce.serving.http.problems import install
+from whybounce.serving.http.problems import documented, install
 from whybounce.serving.http.registry import Chosen, load_chosen
 from whybounce.serving.http.service import Service
 from whybounce.serving.settings import Settings
@@ -49,12 +51,32 @@ def create_app(
     chosen = settings or Settings(**overrides)
     loaded = Chosen(classifier) if classifier else load_chosen(chosen)
     service = Service(settings=chosen, live=LiveModel(loaded.classifier, loaded.error))
-    app = FastAPI(title="whybounce", version=__version__, description=_DESCRIPTION, lifespan=_lifespan)
+    app = FastAPI(
+        title="whybounce",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        responses=documented(401, 403, 408, 503),
+    )
     app.state.service = service
     app.add_middleware(BodyLimit, max_body=chosen.max_body, unlimited=[stream.PATH])
     install(app)
     for part in _PARTS:
         part.add(app, service)
+    observe = None
+    if chosen.metrics:
+        measured = metrics.Metrics(service)
+        service.observers.append(measured.prediction)
+        metrics.add(app, measured)
+        observe = measured.request
+    if chosen.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=chosen.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-api-key"],
+        )
+    app.add_middleware(Gate, settings=chosen, observe=observe, streams=[stream.PATH])
     return app
 
 

@@ -20,7 +20,10 @@ MEDIA_TYPE = "application/problem+json"
 
 _DESCRIPTIONS = {
     400: "The body is not JSON; the answer says where it breaks.",
+    401: "The service asks for an API key, and none that it knows was sent.",
+    403: "The API key is for other endpoints.",
     404: "There is nothing under this name.",
+    408: "The request was not complete in time.",
     409: "The event id came with other content before.",
     413: "The body is larger than the service accepts.",
     415: "The body is of another type than the endpoint takes; the answer names the right one.",
