@@ -217,7 +217,7 @@ def test_metrics(classifier: BounceClassifier, odd: list[str]) -> None:
     assert found["whybounce_request_seconds_count"]["/v1/predict",] == 5
     assert sum(found["whybounce_predictions_total"].values()) == 4
     decided_by = str(classifier.predict_one(ASK["diagnostic"]).decided_by)
-    assert found["whybounce_predictions_total"][decided_by, "invalid_recipient"] == 3  # labels in the order of their names
+    assert found["whybounce_predictions_total"][decided_by, "invalid_recipient"] == 3
     assert sum(found["whybounce_predictions_by_provider_total"].values()) == 4
     assert found["whybounce_model_info"][str(classifier.model_version),] == 1
     assert found["whybounce_degraded"][()] == 0
