@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     cache_size: int = Field(default=65536, ge=0, description="Templates whose verdicts are remembered.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="What is logged.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="How: JSON lines, text, or text on a terminal and JSON elsewhere."
+    )
+    log_requests: Literal["all", "errors", "none"] = Field(
+        default="errors", description="Which requests are logged; errors are those of 400 and above, and slow ones."
+    )
     metrics: bool = Field(default=True, description="Whether Prometheus finds metrics at /metrics.")
 
     api_keys: str = Field(
@@ -60,6 +66,10 @@ class Settings(BaseSettings):
     max_queue: int = Field(default=256, ge=0, description="Requests that wait beyond those; more get a 503.")
     queue_timeout: float = Field(default=5, gt=0, le=600, description="Seconds that a request waits for its turn.")
     request_timeout: float = Field(default=60, gt=0, le=3600, description="Seconds that a request may take in all.")
+    header_timeout: float = Field(default=10, gt=0, le=600, description="Seconds that headers may take to come.")
+    stream_timeout: float = Field(
+        default=60, gt=0, le=3600, description="Seconds that a stream may stand still before it is closed."
+    )
     keep_alive: int = Field(default=75, ge=0, le=3600, description="Seconds that an idle connection is kept.")
     drain_timeout: int = Field(default=10, ge=1, le=600, description="Seconds that requests get to end after SIGTERM.")
 

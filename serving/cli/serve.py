@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -50,7 +51,8 @@ def serve(
     try:
         import uvicorn
 
-        import whybounce.serving.http  # noqa: F401
+        from whybounce.serving.http.connection import Connection
+        from whybounce.serving.logs import log_config
         from whybounce.serving.settings import load_settings
     except ImportError as error:
         raise MissingExtraError("serve", "the HTTP service") from error
@@ -86,8 +88,18 @@ def serve(
         workers=settings.workers,
         timeout_graceful_shutdown=settings.drain_timeout,
         timeout_keep_alive=settings.keep_alive,
-        log_level=settings.log_level,
+        http=Connection,
+        ws="none",
+        server_header=False,
+        access_log=False,  # the service logs its requests itself, without the addresses of clients
+        log_config=log_config(_log_format(settings), settings.log_level),
     )
+
+
+def _log_format(settings: Settings) -> Literal["json", "text"]:
+    if settings.log_format != "auto":
+        return settings.log_format
+    return "text" if sys.stderr.isatty() else "json"
 
 
 def _show(settings: Settings, flags: dict[str, Any], as_json: bool) -> None:

@@ -12,7 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from whybounce import __version__
 from whybounce.model.predictor import BounceClassifier
-from whybounce.serving.http import about, feedback, metrics, predict, registry, stream
+from whybounce.serving.http import about, docs, feedback, inference, metrics, predict, registry, stream
 from whybounce.serving.http.gate import Gate
 from whybounce.serving.http.limits import BodyLimit
 from whybounce.serving.http.live import LiveModel
@@ -27,7 +27,7 @@ the server gave; get the reason, the report line, the advice, a calibrated confi
 and the words that decided.
 """
 
-_PARTS = (predict, stream, feedback, registry, about)
+_PARTS = (predict, stream, feedback, registry, about, inference, docs)
 """Modules with ``add(app, service)``, which registers the endpoints of one concern."""
 
 _FLUSH_SECONDS = 1.0
@@ -56,6 +56,8 @@ def create_app(
         version=__version__,
         description=_DESCRIPTION,
         lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
         responses=documented(401, 403, 408, 503),
     )
     app.state.service = service

@@ -6,6 +6,8 @@ One ASGI middleware, because every request pays for it.
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,11 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from whybounce.serving.http.problems import problem
 from whybounce.serving.keys import ApiKey, Role, role_of
+from whybounce.serving.logs import REQUEST_ID, access
 from whybounce.serving.settings import Settings
 
 HEALTH = "/health/"
-OPEN = frozenset({"/", "/docs", "/openapi.json"})
+OPEN = frozenset({"/", "/docs", "/openapi.json", "/v2/health/live", "/v2/health/ready"})
 """Paths that need no key, besides those of health: they hold nobody's data."""
+_OPEN_FOLDERS = ("/docs/", "/web/")
 
 _ROLES = (
     ("/v1/feedback", Role.FEEDBACK),
@@ -33,6 +37,10 @@ HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 """On every answer."""
+
+_GIVEN_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
+_SLOW_SECONDS = 1.0
 
 Observe = Callable[[str, int, float], None]
 """Told of the path, the status and the seconds of every request."""
@@ -63,6 +71,9 @@ class Gate:
         self.request_timeout = settings.request_timeout
         self.active = 0
         self._turns: list[asyncio.Future[None]] = []
+        self._log = settings.log_requests
+        self._ids = secrets.token_hex(6)
+        self._count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""
@@ -72,12 +83,15 @@ class Gate:
         path: str = scope["path"]
         started = time.perf_counter()
         status = 500
+        identity = self._identity(scope)
+        REQUEST_ID.set(identity)
+        id_header = (b"x-request-id", identity.encode("ascii"))
 
         async def answered(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                message["headers"] = [*message.get("headers", ()), *HEADERS, id_header]
             await send(message)
 
         try:
@@ -88,12 +102,40 @@ class Gate:
             else:
                 await self._in_turn(path, scope, receive, answered)
         finally:
+            seconds = time.perf_counter() - started
+            # The template of the path: what is filled in may be somebody's address.
+            route: str = getattr(scope.get("route"), "path", "other")
             if self.observe is not None:
-                route = scope.get("route")
-                self.observe(getattr(route, "path", "other"), status, time.perf_counter() - started)
+                self.observe(route, status, seconds)
+            if self._log == "all" or (self._log == "errors" and (status >= 400 or seconds > _SLOW_SECONDS)):
+                self._note(scope["method"], route, status, seconds, identity)
+
+    def _identity(self, scope: Scope) -> str:
+        """Return the request's id: the one that was given if it is harmless, or a new one."""
+        given = _header(scope, b"x-request-id")
+        if given and _GIVEN_ID.fullmatch(given):
+            return given.decode("ascii")
+        self._count += 1
+        return f"{self._ids}-{self._count:x}"
+
+    @staticmethod
+    def _note(method: str, route: str, status: int, seconds: float, identity: str) -> None:
+        fields = {
+            "method": method if method in _METHODS else "other",
+            "path": route,
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "request_id": identity,
+        }
+        say = access.error if status >= 500 and status != 503 else access.info
+        say("request", extra={"fields": fields})
 
     def _refusal(self, path: str, scope: Scope) -> Any:
-        if path in OPEN or (scope["method"] == "OPTIONS" and _header(scope, b"origin")):
+        if (
+            path in OPEN
+            or path.startswith(_OPEN_FOLDERS)
+            or (scope["method"] == "OPTIONS" and _header(scope, b"origin"))
+        ):
             return None
         role = role_of(_token(scope), self.keys)
         if role is None:
@@ -108,7 +150,10 @@ class Gate:
         return problem(403, f"This key is for {role}; here one for {wanted} is asked for.")
 
     async def _in_turn(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.active >= self.room and not await self._turn():
+        # Requests that were not begun yet count, too: the server tells how many there are.
+        ahead = scope.get("state", {}).get("ahead", 0)
+        full = ahead >= self.room + self.queue
+        if full or (self.active >= self.room and not await self._turn()):
             refusal = problem(503, "The service is busy; try again in a moment.", headers={"retry-after": "1"})
             await refusal(scope, receive, send)
             return
@@ -140,7 +185,8 @@ class Gate:
         except TimeoutError:
             if begun:
                 raise
-            refusal = problem(408, f"The request was not complete after {self.request_timeout:g} seconds.")
+            late = f"The request was not complete after {self.request_timeout:g} seconds."
+            refusal = problem(408, late, headers={"connection": "close"})
             await refusal(scope, receive, send)
 
     async def _turn(self) -> bool:

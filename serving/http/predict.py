@@ -26,5 +26,5 @@ def add(app: FastAPI, service: Service) -> None:
     @app.post("/v1/predict/batch", response_model=BatchOut, responses=DOCUMENTED, tags=["predict"])
     async def predict_batch(request: BatchIn) -> Any:
         """Predict up to 1,000 diagnostics; the answers keep their order."""
-        answers = encoded_many(service, request.diagnostics)
+        answers = await encoded_many(service, request.diagnostics)
         return Response(b'{"predictions":[' + b",".join(answers) + b"]}", media_type=_JSON)

@@ -48,13 +48,16 @@ DOCUMENTED = documented(400, 413, 415, 422)
 """The error responses of the endpoints that take a body."""
 
 
-def problem(status: int, detail: str, *, errors: list[dict[str, str]] | None = None, headers: Any = None) -> Response:
-    """Return a problem+json response."""
+def problem(
+    status: int, detail: str, *, errors: list[dict[str, str]] | None = None, headers: Any = None, **more: Any
+) -> Response:
+    """Return a problem+json response; ``more`` are members of its own."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
+        **more,
     }
     if errors is not None:
         body["errors"] = errors

@@ -73,16 +73,27 @@ class _Answer(Response):
         lines = Lines()
         more = True
         while more:
-            message = await receive()
+            try:
+                async with asyncio.timeout(self.service.settings.stream_timeout):
+                    message = await receive()
+            except TimeoutError:
+                silent = "Nothing came for too long; what came before this line is answered."
+                await self._send(send, [*self._answers(lines.feed(b"", last=True)), _error(None, 0, silent, 408)])
+                break
             if message["type"] == "http.disconnect":
                 return
             more = message.get("more_body", False)
             answers = self._answers(lines.feed(message.get("body", b""), last=not more))
             if answers:
-                answers.append(b"")
-                await send({"type": "http.response.body", "body": b"\n".join(answers), "more_body": True})
+                await self._send(send, answers)
                 await asyncio.sleep(0)  # let other requests in between two chunks
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, answers: list[bytes]) -> None:
+        answers.append(b"")
+        # A client that stops reading is waited for, but not for ever: the error closes its connection.
+        async with asyncio.timeout(self.service.settings.stream_timeout):
+            await send({"type": "http.response.body", "body": b"\n".join(answers), "more_body": True})
 
     def _answers(self, lines: Iterable[tuple[int, bytes | None]]) -> list[bytes]:
         service, loads, dumps = self.service, orjson.loads, orjson.dumps
@@ -134,9 +145,9 @@ def _invalid(row: object, number: int, error: ValidationError) -> bytes:
     )
 
 
-def _error(identity: str | int | None, number: int, detail: str) -> bytes:
+def _error(identity: str | int | None, number: int, detail: str, status: int = 422) -> bytes:
     named = {} if identity is None else {"id": identity}
-    return orjson.dumps({**named, "error": {"line": number, "status": 422, "detail": detail}})
+    return orjson.dumps({**named, "error": {"line": number, "status": status, "detail": detail}})
 
 
 class Lines:

@@ -7,15 +7,21 @@ only a text that asks to wait, or one that was cut, is encoded for itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 import orjson
 
 from whybounce.model.masking import MAX_TEXT
+from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import Remembered
 from whybounce.serving.http.schemas import DiagnosticIn
 from whybounce.serving.http.service import Service
+
+TURN_SECONDS = 0.005
+"""How long one request keeps the others, and health, waiting."""
 
 
 def encoded(remembered: Remembered, text: str) -> bytes:
@@ -36,12 +42,16 @@ def encoded_one(service: Service, text: str, fields: dict[str, Any] | None = Non
     return encoded(remembered, text)
 
 
-def encoded_many(service: Service, items: Iterable[str | DiagnosticIn]) -> list[bytes]:
-    """Predict many; a text that comes again is not even masked again."""
+async def encoded_many(service: Service, items: Sequence[str | DiagnosticIn]) -> list[bytes]:
+    """Predict many; a text that comes again is not even masked again. Other requests get their turns."""
     recall = service.live.classifier.recall
     known: dict[str, tuple[Remembered, bytes]] = {}
     answers: list[bytes] = []
+    pause = monotonic() + TURN_SECONDS
     for item in items:
+        if monotonic() > pause:
+            await asyncio.sleep(0)
+            pause = monotonic() + TURN_SECONDS
         if isinstance(item, str):
             found = known.get(item)
             if found is None:
@@ -53,3 +63,18 @@ def encoded_many(service: Service, items: Iterable[str | DiagnosticIn]) -> list[
         service.count(found[0])
         answers.append(found[1])
     return answers
+
+
+async def in_turns(service: Service, items: Sequence[DiagnosticIn]) -> list[Prediction]:
+    """Predict many and count them; other requests get their turns."""
+    recall = service.live.classifier.recall
+    found = []
+    pause = monotonic() + TURN_SECONDS
+    for item in items:
+        if monotonic() > pause:
+            await asyncio.sleep(0)
+            pause = monotonic() + TURN_SECONDS
+        remembered = recall(item.diagnostic, **item.fields())
+        service.count(remembered)
+        found.append(remembered.of(item.diagnostic))
+    return found

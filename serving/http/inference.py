@@ -1,0 +1,213 @@
+"""``/v2``: the Open Inference Protocol, for teams whose clients speak it to every model (KServe, Triton, MLServer).
+
+One model, ``whybounce``. The input ``diagnostic`` is one text a row; what is known besides
+comes in optional inputs of the same length, where ``""`` and ``0`` stand for "not known".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from whybounce import __version__
+from whybounce.model.errors import WhybounceError
+from whybounce.model.prediction import Prediction
+from whybounce.serving.http.problems import DOCUMENTED, documented, problem
+from whybounce.serving.http.schemas import MAX_BATCH, DiagnosticIn
+from whybounce.serving.http.schemas_inference import (
+    InferIn,
+    InferOut,
+    LiveOut,
+    ModelMetadata,
+    ModelReadyOut,
+    ReadyOut,
+    ServerOut,
+    TensorIn,
+)
+from whybounce.serving.http.service import Service
+from whybounce.serving.http.verdicts import in_turns
+
+NAME = "whybounce"
+
+INPUTS = {
+    "diagnostic": "BYTES",
+    "reply_code": "INT64",
+    "enhanced_status": "BYTES",
+    "command": "BYTES",
+    "remote_host": "BYTES",
+}
+
+_OUTPUTS: dict[str, tuple[str, Callable[[Prediction], Any]]] = {
+    "reason": ("BYTES", lambda found: found.reason),
+    "category": ("BYTES", lambda found: found.category),
+    "action": ("BYTES", lambda found: found.action),
+    "confidence": ("FP64", lambda found: found.confidence),
+    "title": ("BYTES", lambda found: found.title),
+    "group": ("BYTES", lambda found: found.group),
+    "provider": ("BYTES", lambda found: found.provider or ""),
+    "decided_by": ("BYTES", lambda found: str(found.decided_by)),
+    "template": ("BYTES", lambda found: found.template),
+    "prediction": ("BYTES", lambda found: orjson.dumps(found).decode()),
+}
+"""``prediction`` is everything that /v1/predict answers, as JSON."""
+_USUAL = ("reason", "category", "action", "confidence")
+
+
+class _WrongInputError(WhybounceError):
+    pass
+
+
+def add(app: FastAPI, service: Service) -> None:
+    """Register the endpoints."""
+    missing = documented(404)
+
+    def version() -> str:
+        return service.live.classifier.model_version or "none"
+
+    def unknown(name: str, wanted: str | None = None) -> Response | None:
+        if name != NAME:
+            return _refused(404, f"The model here is {NAME}: /v2/models/{NAME}.")
+        if wanted not in (None, version()):
+            return _refused(404, f"The version that answers is {version()}; others are listed at /v1/models.")
+        return None
+
+    @app.get("/v2", response_model=ServerOut, tags=["open inference protocol"])
+    async def server() -> Any:
+        """Name the server and its version."""
+        return {"name": "whybounce", "version": __version__, "extensions": []}
+
+    @app.get("/v2/health/live", response_model=LiveOut, tags=["open inference protocol"])
+    async def live() -> Any:
+        """Answer as long as the process runs."""
+        return {"live": True}
+
+    @app.get("/v2/health/ready", response_model=ReadyOut, tags=["open inference protocol"])
+    async def ready() -> Any:
+        """Answer when predictions are served."""
+        return {"ready": True}
+
+    @app.get("/v2/models/{name}", response_model=ModelMetadata, responses=missing, tags=["open inference protocol"])
+    @app.get(
+        "/v2/models/{name}/versions/{wanted}",
+        response_model=ModelMetadata,
+        responses=missing,
+        tags=["open inference protocol"],
+    )
+    async def metadata(name: str, wanted: str | None = None) -> Any:
+        """Describe inputs and outputs."""
+        if refusal := unknown(name, wanted):
+            return refusal
+        return {
+            "name": NAME,
+            "versions": [version()],
+            "platform": "scikit-learn",
+            "inputs": [{"name": key, "datatype": datatype, "shape": [-1]} for key, datatype in INPUTS.items()],
+            "outputs": [{"name": key, "datatype": datatype, "shape": [-1]} for key, (datatype, _) in _OUTPUTS.items()],
+        }
+
+    @app.get(
+        "/v2/models/{name}/ready", response_model=ModelReadyOut, responses=missing, tags=["open inference protocol"]
+    )
+    @app.get(
+        "/v2/models/{name}/versions/{wanted}/ready",
+        response_model=ModelReadyOut,
+        responses=missing,
+        tags=["open inference protocol"],
+    )
+    async def model_ready(name: str, wanted: str | None = None) -> Any:
+        """Answer when the model does."""
+        return unknown(name, wanted) or {"name": NAME, "ready": True}
+
+    @app.post(
+        "/v2/models/{name}/infer",
+        response_model=InferOut,
+        response_model_exclude_none=True,
+        responses={**DOCUMENTED, **missing},
+        tags=["open inference protocol"],
+    )
+    @app.post(
+        "/v2/models/{name}/versions/{wanted}/infer",
+        response_model=InferOut,
+        response_model_exclude_none=True,
+        responses={**DOCUMENTED, **missing},
+        tags=["open inference protocol"],
+    )
+    async def infer(name: str, request: InferIn, wanted: str | None = None) -> Any:
+        """Predict up to 1,000 diagnostics; the outputs keep their order."""
+        if refusal := unknown(name, wanted):
+            return refusal
+        try:
+            rows = _rows(request.inputs)
+            outputs = [one.name for one in request.outputs or ()] or list(_USUAL)
+            for output in outputs:
+                if output not in _OUTPUTS:
+                    raise _WrongInputError(f"There is no output {output!r}. Known: {', '.join(_OUTPUTS)}.")
+        except _WrongInputError as error:
+            return _refused(422, str(error))
+        found = await in_turns(service, rows)
+        return {
+            "model_name": NAME,
+            "model_version": version(),
+            "id": request.id,
+            "outputs": [
+                {
+                    "name": output,
+                    "shape": [len(found)],
+                    "datatype": _OUTPUTS[output][0],
+                    "data": [_OUTPUTS[output][1](prediction) for prediction in found],
+                }
+                for output in dict.fromkeys(outputs)
+            ],
+        }
+
+
+def _rows(tensors: list[TensorIn]) -> list[DiagnosticIn]:
+    columns: dict[str, list[Any]] = {}
+    for tensor in tensors:
+        datatype = INPUTS.get(tensor.name)
+        if datatype is None:
+            raise _WrongInputError(f"There is no input {tensor.name!r}. Known: {', '.join(INPUTS)}.")
+        if tensor.name in columns:
+            raise _WrongInputError(f"The input {tensor.name} is given twice.")
+        if (tensor.datatype == "BYTES") != (datatype == "BYTES"):
+            raise _WrongInputError(f"The input {tensor.name} is of datatype {datatype}, not {tensor.datatype}.")
+        columns[tensor.name] = _flat(tensor)
+    if "diagnostic" not in columns:
+        raise _WrongInputError("The input diagnostic is missing: one text a row, datatype BYTES.")
+    size = len(columns["diagnostic"])
+    if not 1 <= size <= MAX_BATCH:
+        raise _WrongInputError(f"Send 1 to {MAX_BATCH} diagnostics in one request, not {size}.")
+    for name, column in columns.items():
+        if len(column) != size:
+            raise _WrongInputError(f"The input {name} has {len(column)} rows, diagnostic has {size}.")
+    rows = []
+    for number in range(size):
+        row = {name: column[number] for name, column in columns.items()}
+        known = {name: value for name, value in row.items() if name == "diagnostic" or value not in ("", 0, None)}
+        try:
+            rows.append(DiagnosticIn.model_validate(known))
+        except ValidationError as error:
+            item = error.errors()[0]
+            raise _WrongInputError(f"Row {number} of {item['loc'][0]} is not valid: {item['msg']}.") from None
+    return rows
+
+
+def _flat(tensor: TensorIn) -> list[Any]:
+    """Return the rows of a tensor of shape [n] or [n, 1], given flat or nested."""
+    data = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in tensor.data]
+    size = tensor.shape[0] if tensor.shape else 0
+    if len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ([], [1]):
+        raise _WrongInputError(f"The input {tensor.name} has the shape {tensor.shape}; [n] or [n, 1] is expected.")
+    if len(data) != size:
+        raise _WrongInputError(f"The input {tensor.name} is of shape {tensor.shape} but holds {len(data)} rows.")
+    return data
+
+
+def _refused(status: int, detail: str) -> Response:
+    # Clients of the protocol look for "error"; ours for the rest.
+    return problem(status, detail, error=detail)
