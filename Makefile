@@ -96,6 +96,10 @@ lock: $(VENV)/.dev  ## Pin the dependencies again
 	@$(BIN)/python -m uv pip compile pyproject.toml --extra all --group dev --generate-hashes --universal --python-version 3.11 \
 	  --no-header --no-annotate --no-emit-index-url --no-strip-extras -q -c requirements.lock -o requirements-dev.lock
 
+.PHONY: audit
+audit: $(VENV)/.dev  ## Look for known vulnerabilities in the pinned dependencies
+	@$(BIN)/python tests/audit.py requirements.lock
+
 .PHONY: clean
 clean:  ## Remove everything that was built
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -114,7 +114,7 @@ def test_metadata_and_health(client: TestClient, classifier: BounceClassifier) -
     assert client.get("/v2/models/whybounce/ready").json() == {"name": "whybounce", "ready": True}
     metadata = client.get("/v2/models/whybounce").json()
     assert metadata["versions"] == [classifier.model_version]
-    assert [one["name"] for one in metadata["inputs"]][0] == "diagnostic"
+    assert metadata["inputs"][0]["name"] == "diagnostic"
     assert all(one["shape"] == [-1] for one in metadata["inputs"] + metadata["outputs"])
 
 
