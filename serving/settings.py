@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     )
 
     max_body: int = Field(default=24 * 1024 * 1024, ge=100, description="Bytes of a request body.")
+    max_report: int = Field(default=256 * 1024 * 1024, ge=100, description="Bytes of a file that is reported on.")
+    report_timeout: float = Field(
+        default=300, gt=0, le=3600, description="Seconds that a report may take when its file has come."
+    )
     max_concurrency: int = Field(default=64, ge=1, description="Requests that are worked on at once.")
     max_queue: int = Field(default=256, ge=0, description="Requests that wait beyond those; more get a 503.")
     queue_timeout: float = Field(default=5, gt=0, le=600, description="Seconds that a request waits for its turn.")

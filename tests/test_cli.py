@@ -505,9 +505,13 @@ def test_serve_hands_over_its_options(run: Run, tmp_path: Path, monkeypatch: pyt
         port = probe.getsockname()[1]
     done = run("serve", "--port", str(port), "--workers", "3", "--artifact", "mine", "--registry", "models")
     assert done.code == 0
+    from whybounce.serving.http.connection import Connection
+    from whybounce.serving.logs import log_config
+
     assert served == {
         "name": "whybounce.serving.worker:create_app", "factory": True, "host": "127.0.0.1", "port": port, "workers": 3,
-        "timeout_graceful_shutdown": 10, "timeout_keep_alive": 75, "log_level": "info",
+        "timeout_graceful_shutdown": 10, "timeout_keep_alive": 75, "http": Connection, "ws": "none",
+        "server_header": False, "access_log": False, "log_config": log_config("json", "info"),
     }  # fmt: skip
     assert os.environ["WHYBOUNCE_ARTIFACT"] == str(tmp_path / "mine")
     assert os.environ["WHYBOUNCE_REGISTRY"] == str(tmp_path / "models")

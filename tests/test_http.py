@@ -396,7 +396,7 @@ def test_the_documented_examples_work(client: TestClient) -> None:
     tried = 0
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            if "application/json" not in operation.get("requestBody", {}).get("content", {}):
+            if "{" in path or "application/json" not in operation.get("requestBody", {}).get("content", {}):
                 continue
             name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
             for example in schemas[name]["examples"]:

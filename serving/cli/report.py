@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from whybounce.model.predictor import BounceClassifier
-    from whybounce.serving.intake.format import Read
+    from whybounce.serving.intake.format import Format, Read
     from whybounce.serving.report.counts import Counts
     from whybounce.serving.report.document import Report
 
@@ -49,11 +49,20 @@ def formats(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def report(
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Logs, tables, folders, packed or not; - for standard input.", show_default=False),
+        typer.Argument(help="Logs, events, tables, folders, packed or not; - for standard input.", show_default=False),
     ] = None,
     format: Annotated[
         str | None,
         typer.Option("--format", help="Format of the files, when it is not recognised; see whybounce formats."),
+    ] = None,
+    path: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--path",
+            metavar="NAME=PATH",
+            help="With --format generic: where a field stands in the JSON, as in diagnostic=answer.smtp.0 "
+            "or events=data.items[]; may be repeated.",
+        ),
     ] = None,
     output: Annotated[
         list[Path] | None,
@@ -88,19 +97,20 @@ def report(
 
     if not files and not merge:
         raise typer.BadParameter("name a file, a folder or -", param_hint="FILES")
-    for path in output or []:
-        check_output(path)
+    chosen_format = _format(format, path or [])
+    for name in output or []:
+        check_output(name)
     classifier = load(artifact)
     chosen = read_policy(policy, classifier.taxonomy) if policy else Policy()
     counts = Counts()
-    for path in merge or []:
-        counts.merge(_state(path))
+    for name in merge or []:
+        counts.merge(_state(name))
     if files:
-        _count(files, format, classifier, counts)
+        _count(files, chosen_format, classifier, counts)
     made = build(counts, chosen, classifier.taxonomy)
-    for path in output or []:
-        write(path, render(made, counts, path.suffix))
-        stderr.print(f"report: {escape(str(path))}", highlight=False, soft_wrap=True)
+    for name in output or []:
+        write(name, render(made, counts, name.suffix))
+        stderr.print(f"report: {escape(str(name))}", highlight=False, soft_wrap=True)
     if suppress_list is not None:
         write(suppress_list, address_list(made.advice, Decision.SUPPRESS))
         stderr.print(
@@ -116,14 +126,26 @@ def report(
         _show(made)
 
 
-def _count(files: list[str], format: str | None, classifier: BounceClassifier, counts: Counts) -> None:
-    from whybounce.serving.intake.format import Skipped
+def _format(name: str | None, paths: list[str]) -> Format | None:
+    """Find the format before any file is read: a wrong name or path is told at once."""
+    from whybounce.serving.intake.events.generic import generic_format, paths_of
     from whybounce.serving.intake.formats import format_named
+
+    if not paths:
+        return format_named(name) if name is not None else None
+    if name not in (None, "generic"):
+        raise typer.BadParameter("goes with --format generic", param_hint="--path")
+    pairs = [item.partition("=") for item in paths]
+    if wrong := next((item for item, (_, equals, _) in zip(paths, pairs, strict=True) if not equals), None):
+        raise typer.BadParameter(f"{wrong!r} is no NAME=PATH, such as diagnostic=answer.smtp.0", param_hint="--path")
+    return generic_format(paths_of((field, where) for field, _, where in pairs))
+
+
+def _count(files: list[str], format: Format | None, classifier: BounceClassifier, counts: Counts) -> None:
+    from whybounce.serving.intake.format import Skipped
     from whybounce.serving.intake.open import read, sources
     from whybounce.serving.report.counts import Counter
 
-    if format is not None:
-        format_named(format)  # a wrong name is told before any file is read
     counter = Counter(classifier, counts)
     skipped: list[Skipped] = []
     with progress_bars() as bars:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,13 +13,28 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from whybounce import __version__
 from whybounce.model.predictor import BounceClassifier
-from whybounce.serving.http import about, docs, feedback, inference, metrics, predict, registry, stream
+from whybounce.serving.http import (
+    about,
+    counters,
+    docs,
+    events,
+    explain,
+    feedback,
+    inference,
+    metrics,
+    predict,
+    registry,
+    report,
+    stream,
+    web,
+)
 from whybounce.serving.http.gate import Gate
 from whybounce.serving.http.limits import BodyLimit
 from whybounce.serving.http.live import LiveModel
 from whybounce.serving.http.problems import documented, install
 from whybounce.serving.http.registry import Chosen, load_chosen
 from whybounce.serving.http.service import Service
+from whybounce.serving.http.shortcut import Shortcut
 from whybounce.serving.settings import Settings
 
 _DESCRIPTION = """
@@ -27,7 +43,7 @@ the server gave; get the reason, the report line, the advice, a calibrated confi
 and the words that decided.
 """
 
-_PARTS = (predict, stream, feedback, registry, about, inference, docs)
+_PARTS = (predict, stream, events, report, feedback, registry, about, inference, docs, explain, web)
 """Modules with ``add(app, service)``, which registers the endpoints of one concern."""
 
 _FLUSH_SECONDS = 1.0
@@ -61,7 +77,8 @@ def create_app(
         responses=documented(401, 403, 408, 503),
     )
     app.state.service = service
-    app.add_middleware(BodyLimit, max_body=chosen.max_body, unlimited=[stream.PATH])
+    app.add_middleware(BodyLimit, max_body=chosen.max_body, unlimited=[stream.PATH, report.PATH])
+    app.add_middleware(Shortcut, service=service)
     install(app)
     for part in _PARTS:
         part.add(app, service)
@@ -70,6 +87,7 @@ def create_app(
         measured = metrics.Metrics(service)
         service.observers.append(measured.prediction)
         metrics.add(app, measured)
+        counters.add(app, measured)
         observe = measured.request
     if chosen.origins:
         app.add_middleware(
@@ -78,7 +96,7 @@ def create_app(
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type", "x-api-key"],
         )
-    app.add_middleware(Gate, settings=chosen, observe=observe, streams=[stream.PATH])
+    app.add_middleware(Gate, settings=chosen, observe=observe, streams=[stream.PATH, report.PATH])
     return app
 
 
@@ -87,6 +105,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     jobs = [job() for job in service.background]
     tasks = [asyncio.create_task(job) for job in (*jobs, _flush(service))]
+    # The model is a million objects that never go: the collector need not look at them again and again.
+    gc.freeze()
     try:
         yield
     finally:

@@ -29,6 +29,7 @@ _ROLES = (
     ("/v1/review", Role.FEEDBACK),
     ("/v1/models", Role.ADMIN),
     ("/metrics", Role.METRICS),
+    ("/v1/counters", Role.METRICS),
 )
 
 HEADERS = (

@@ -21,6 +21,7 @@ _MODULES: tuple[str, ...] = (
     "postfix",
     "exim",
     "sendmail",
+    "events",
     "tables",
 )
 """Modules of this package, in the order in which equal claims are decided."""

@@ -6,8 +6,15 @@ from dataclasses import replace
 
 from whybounce.model.prediction import DecidedBy, Prediction
 from whybounce.model.predictor import BounceClassifier
-from whybounce.model.taxonomy import Reason
+from whybounce.model.taxonomy import TAXONOMY, Category, Reason
 from whybounce.serving.intake.record import BounceRecord, Outcome
+
+_NONE: frozenset[Category] = frozenset()
+_UNSPECIFIC: dict[str, frozenset[Category]] = {
+    Reason.GENERAL_HARD_BOUNCE: frozenset({Category.HARD}),
+    Reason.GENERAL_ERROR: frozenset({Category.SOFT, Category.TECHNICAL}),
+}
+"""Reasons that say how long a failure lasts and nothing else → the categories that agree with them."""
 
 
 def judge(classifier: BounceClassifier, record: BounceRecord) -> Prediction:
@@ -24,10 +31,29 @@ def judge(classifier: BounceClassifier, record: BounceRecord) -> Prediction:
 
 
 def agrees(record: BounceRecord, reason: str) -> bool | None:
-    """Whether the source's own class means our reason; None when it has none or none that we know."""
+    """Whether the source's own class means our reason; None when it has none or none that we know.
+
+    Classes are often broader than reasons. One agrees as well when it is the word that the source
+    would use for our reason, or when it says no more than hard or soft and our reason is so too.
+    """
     if record.theirs is None or record.vocabulary is None:
         return None
     from whybounce.data.crosswalk import crosswalk
 
-    mapping = crosswalk(record.vocabulary).to_ours(record.theirs)
-    return None if mapping is None or mapping.reason is None else mapping.reason == reason
+    vocabulary = crosswalk(record.vocabulary)
+    mapping = vocabulary.to_ours(record.theirs)
+    if mapping is None or mapping.reason is None:
+        return None
+    if mapping.reason == reason:
+        return True
+    if mapping.reason == Reason.NO_INFORMATION:  # the source does not know either
+        return None
+    if reason in (Reason.NOT_A_BOUNCE, Reason.NO_INFORMATION):  # few sources have a word of their own for these
+        return False
+    return vocabulary.from_ours(reason) == mapping.label or bool(
+        _UNSPECIFIC.get(mapping.reason, _NONE) & _kinds(reason)
+    )
+
+
+def _kinds(reason: str) -> frozenset[Category]:
+    return frozenset(TAXONOMY[reason].categories) if reason in TAXONOMY else _NONE

@@ -35,16 +35,18 @@ def _loads(line: str) -> Any:
         return None
 
 
-def _is_record(row: Any) -> bool:
+def is_record(row: Any) -> bool:
+    """Whether a JSON value is a record of the log."""
     return (
         isinstance(row, dict)
-        and (row.get("type") in _OUTCOMES or row.get("type") in _OTHERS)
+        and isinstance(row.get("type"), str)
+        and (row["type"] in _OUTCOMES or row["type"] in _OTHERS)
         and len({"id", "recipient", "queue", "response", "timestamp", "num_attempts"}.intersection(row)) >= 4
     )
 
 
 def _recognise(head: Head) -> float:
-    return 1.0 if any(_is_record(_loads(line)) for line in head.lines[:20] if line.startswith("{")) else 0.0
+    return 1.0 if any(is_record(_loads(line)) for line in head.lines[:20] if line.startswith("{")) else 0.0
 
 
 def _read(source: Source) -> Read:
@@ -57,14 +59,20 @@ def _read(source: Source) -> Read:
         if not isinstance(row, dict) or not isinstance(row.get("type"), str):
             yield Skipped(where, "is no JSON object with a type" if row is not None else "is no JSON")
             continue
-        outcome = _OUTCOMES.get(row["type"])
-        if outcome is None:
-            if row["type"] not in _OTHERS:
-                yield Skipped(where, f"record of unknown type {row['type'][:40]!r}")
-            continue
-        recipients = row.get("recipient")
-        for recipient in recipients[:_MOST] if isinstance(recipients, list) else [recipients]:
-            yield _joined(_record(row, outcome, recipient, where), row, pending)
+        for found in records(row, where):
+            yield found if isinstance(found, Skipped) else _joined(found, row, pending)
+
+
+def records(row: dict[str, Any], where: str) -> Read:
+    """Read one record, a recipient at a time; an expired one does not know yet why it was put off."""
+    outcome = _OUTCOMES.get(row["type"])
+    if outcome is None:
+        if row["type"] not in _OTHERS:
+            yield Skipped(where, f"record of unknown type {row['type'][:40]!r}")
+        return
+    recipients = row.get("recipient")
+    for recipient in recipients[:_MOST] if isinstance(recipients, list) else [recipients]:
+        yield _record(row, outcome, recipient, where)
 
 
 def _joined(record: BounceRecord, row: dict[str, Any], pending: Pending) -> BounceRecord:

@@ -43,14 +43,16 @@ end
 
 
 class Server:
-    """One uvicorn process with one worker."""
+    """One process with one worker: ``whybounce serve``, or uvicorn with another application."""
 
-    def __init__(self, target: str, *, factory: bool, **environment: str) -> None:
+    def __init__(self, target: str | None = None, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "uvicorn", target, "--port", str(self.port), "--no-access-log"]
-        command += ["--log-level", "warning", *(["--factory"] if factory else [])]
+        ours = ["whybounce", "serve", "--feedback-url", "none"]
+        command = [sys.executable, "-m", *(["uvicorn", target, "--no-access-log"] if target else ours)]
+        command += ["--port", str(self.port)]
+        environment = {"WHYBOUNCE_LOG_LEVEL": "warning", **environment}
         started = time.perf_counter()
         self.process = subprocess.Popen(command, env={**os.environ, **environment})
         while True:
@@ -59,7 +61,7 @@ class Server:
                     break
             except OSError:
                 if self.process.poll() is not None or time.perf_counter() - started > 60:
-                    raise RuntimeError(f"{target} did not start") from None
+                    raise RuntimeError(f"{' '.join(command)} did not start") from None
                 time.sleep(0.01)
         self.ready_seconds = time.perf_counter() - started
 
@@ -81,16 +83,15 @@ def measure() -> dict[str, Any]:
     texts = traffic.zipf(20_000, seed=2)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         script = _script(Path(folder), texts)
-        servers = {
-            "bare": Server("tests.bench.bare:app", factory=False),
-            "remembered": Server("whybounce.serving.worker:create_app", factory=True),
-            "not_remembered": Server(
-                "whybounce.serving.worker:create_app", factory=True, WHYBOUNCE_CACHE_SIZE="0"
-            ),
-        }  # fmt: skip
-        for server in servers.values():
-            stack.callback(server.stop)
-            _load(server, script, 2)
+        servers: dict[str, Server] = {}
+        for name, target, size in (
+            ("bare", "tests.bench.bare:app", ""),
+            ("remembered", None, ""),
+            ("not_remembered", None, "0"),
+        ):
+            servers[name] = Server(target, WHYBOUNCE_CACHE_SIZE=size)
+            stack.callback(servers[name].stop)
+            _load(servers[name], script, 2)
         rounds = [{name: _load(server, script, SECONDS) for name, server in servers.items()} for _ in range(ROUNDS)]
         batch = _batches(servers["remembered"], texts)
         stream = _stream(servers["remembered"], texts)

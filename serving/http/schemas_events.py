@@ -1,0 +1,140 @@
+"""Responses of ``/v1/events`` and ``/v1/report``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from whybounce.serving.http.schemas import PredictionOut
+
+
+class EventRecordOut(BaseModel):
+    """One recipient of one event."""
+
+    recipient: str | None
+    outcome: Literal["bounced", "deferred", "delivered", "not_a_bounce"]
+    diagnostic: str = Field(description="The text that was classified; empty when the event holds none.")
+    kind: str | None = Field(description="Of what is no bounce: `vacation`, `challenge`, `feedback_report` …")
+    event_id: str | None
+    message_id: str | None
+    campaign: str | None
+    date: str | None = Field(description="When it happened, ISO 8601.")
+    theirs: str | None = Field(description="The provider's own class, in its own words.")
+    agrees: bool | None = Field(description="Whether that class means our reason; null when it says nothing.")
+    prediction: PredictionOut | None = Field(description="Null for what was delivered.")
+
+
+class SkippedOut(BaseModel):
+    """A piece that could not be read."""
+
+    where: str
+    why: str
+
+
+class ConfirmationOut(BaseModel):
+    """What Amazon SNS asks to confirm. Nothing was fetched: open the URL if you expected it."""
+
+    type: str | None
+    topic_arn: str | None
+    subscribe_url: str | None
+    token: str | None
+    message: str | None
+
+
+class EventsOut(BaseModel):
+    """What the events of a provider say, in their order."""
+
+    provider: str
+    records: list[EventRecordOut]
+    skipped: list[SkippedOut]
+    confirmation: ConfirmationOut | None = None
+
+
+class SourceOut(BaseModel):
+    """What was read."""
+
+    name: str
+    format: str
+    records: int
+    skipped: int
+
+
+class TemplateCountOut(BaseModel):
+    """A template and how often it came."""
+
+    template: str
+    count: int
+    example: str
+
+
+class ReasonCountOut(BaseModel):
+    """A reason of a line of the report."""
+
+    reason: str
+    count: int
+    distinct_templates: int
+    examples: list[str]
+    templates: list[TemplateCountOut]
+
+
+class LineOut(BaseModel):
+    """One of the fifteen lines."""
+
+    category: str
+    line: str
+    description: str
+    count: int
+    share: float
+    reasons: list[ReasonCountOut]
+
+
+class CountOut(BaseModel):
+    """A reason and how often it came."""
+
+    reason: str
+    count: int
+
+
+class RowOut(BaseModel):
+    """Bounces of a provider, a domain, a campaign or a day."""
+
+    name: str
+    bounced: int
+    hard: int
+    soft: int
+    technical: int
+    delivered: int
+
+
+class IncidentOut(BaseModel):
+    """A sudden spike of one text at one provider."""
+
+    provider: str
+    template: str
+    start: str
+    end: str
+    count: int
+    held_back: int
+    warning: str
+
+
+class ReportOut(BaseModel):
+    """The bounce report; addresses stand in none of it."""
+
+    sources: list[SourceOut]
+    sent: int | None = Field(description="Delivered or bounced; null when the file does not tell what was delivered.")
+    delivered: int | None
+    deferred: int
+    bounced: int
+    not_bounces: int
+    lines: list[LineOut]
+    other: list[CountOut]
+    deferrals: list[CountOut]
+    by_provider: list[RowOut]
+    by_domain: list[RowOut]
+    by_campaign: list[RowOut]
+    by_day: list[RowOut]
+    actions: dict[str, int]
+    incidents: list[IncidentOut]
+    policy: dict[str, Any]

@@ -1,0 +1,80 @@
+"""The web page at ``/``: files that are served as they are, and may load nothing from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import Response
+
+from whybounce.serving.http.service import Service
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Content security policy of the page: its own files and its own service, nothing inline."""
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_PAGE = "index.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of the page, in memory."""
+
+    content: bytes
+    media_type: str
+    etag: str
+
+
+def assets() -> dict[str, Asset]:
+    """Read the files of the page."""
+    found = {}
+    for file in (files("whybounce.serving") / "web").iterdir():
+        media_type = TYPES.get("." + file.name.rpartition(".")[2])
+        if media_type and file.is_file():
+            content = file.read_bytes()
+            found[file.name] = Asset(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+    return found
+
+
+def add(app: FastAPI, service: Service) -> None:
+    """Register the page and its files."""
+    known = assets()
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def page(request: Request) -> Response:
+        """Show the page to a browser; a client of the API is told where the documentation is."""
+        if "text/html" not in request.headers.get("accept", ""):
+            raise HTTPException(404)
+        answer = _answer(known[_PAGE], request)
+        answer.headers["vary"] = "accept"
+        return answer
+
+    @app.api_route("/web/{name}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def asset(name: str, request: Request) -> Response:
+        """Send a file of the page."""
+        if name not in known or name == _PAGE:
+            raise HTTPException(404)
+        return _answer(known[name], request)
+
+
+def _answer(asset: Asset, request: Request) -> Response:
+    headers = {
+        "etag": asset.etag,
+        "cache-control": "no-cache",  # asked for again each time, and sent again only when it changed
+        "content-security-policy": POLICY,
+        "cross-origin-opener-policy": "same-origin",
+    }
+    given = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    if asset.etag in given or given == ["*"]:
+        return Response(status_code=304, headers=headers)
+    return Response(asset.content, media_type=asset.media_type, headers=headers)
