@@ -90,7 +90,7 @@ def sound(page: Page) -> None:
 
 
 def explain(page: Page, text: str, cards: int = 1) -> None:
-    page.get_by_label("Diagnostics", exact=True).fill(text)
+    page.get_by_label("Diagnostics or a bounce message").fill(text)
     page.get_by_role("button", name="Explain", exact=True).click()
     expect(page.locator("article.card")).to_have_count(cards)
 
@@ -122,8 +122,17 @@ def test_explaining(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Clear").click()
     page.get_by_role("button", name="Explain", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing to explain")
-    expect(page.get_by_label("Diagnostics", exact=True)).to_be_focused()
+    expect(page.get_by_label("Diagnostics or a bounce message")).to_be_focused()
     sound(page)
+
+
+def test_explaining_a_whole_message(page: Page) -> None:
+    fixtures = Path(__file__).parent / "fixtures" / "messages"
+    explain(page, (fixtures / "dsn.eml").read_text("utf-8"), 2)
+    expect(page.locator("article.card h3").first).to_have_text("Invalid recipient")
+    expect(page.get_by_text("2 recipients").first).to_be_visible()
+    explain(page, (fixtures / "ordinary.eml").read_text("utf-8"), 0)
+    expect(page.get_by_role("alert")).to_contain_text("neither a bounce nor an automatic one")
 
 
 def test_copying(browser: Browser, server: Server) -> None:
@@ -240,7 +249,7 @@ def test_the_model_view(page: Page, server: Server) -> None:
 def test_a_service_that_goes_away_is_told(page: Page, server: Server) -> None:
     server.process.kill()
     server.process.wait()
-    page.get_by_label("Diagnostics", exact=True).fill(FULL)
+    page.get_by_label("Diagnostics or a bounce message").fill(FULL)
     page.get_by_role("button", name="Explain", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("No connection")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
@@ -251,7 +260,7 @@ def test_a_key_is_asked_for_once(browser: Browser) -> None:
     with running(api_keys=str(key)) as server:
         context = browser.new_context()
         page = opened(context, server)
-        page.get_by_label("Diagnostics", exact=True).fill(FULL)
+        page.get_by_label("Diagnostics or a bounce message").fill(FULL)
         page.get_by_role("button", name="Explain", exact=True).click()
         field = page.get_by_label("API key", exact=True)
         expect(field).to_be_focused()

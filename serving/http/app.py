@@ -21,6 +21,7 @@ from whybounce.serving.http import (
     explain,
     feedback,
     inference,
+    message,
     metrics,
     predict,
     registry,
@@ -43,7 +44,7 @@ the server gave; get the reason, the report line, the advice, a calibrated confi
 and the words that decided.
 """
 
-_PARTS = (predict, stream, events, report, feedback, registry, about, inference, docs, explain, web)
+_PARTS = (predict, stream, events, message, report, feedback, registry, about, inference, docs, explain, web)
 """Modules with ``add(app, service)``, which registers the endpoints of one concern."""
 
 _FLUSH_SECONDS = 1.0

@@ -22,6 +22,7 @@ _MODULES: tuple[str, ...] = (
     "exim",
     "sendmail",
     "events",
+    "messages",
     "tables",
 )
 """Modules of this package, in the order in which equal claims are decided."""

@@ -1,4 +1,4 @@
-// View 1: paste diagnostics, see why.
+// View 1: paste diagnostics or a bounce message, see why.
 
 import { post } from "./api.js";
 import { failure, h, head, plural, say } from "./dom.js";
@@ -53,7 +53,7 @@ export function create() {
     found.setAttribute("aria-busy", "true");
     found.replaceChildren(h("p", { class: "note" }, "Reading…"));
     try {
-      if (isMessage(text.value)) message(found);
+      if (isMessage(text.value)) await message(text.value, found, signal);
       else await diagnostics(text.value, found, signal);
     } catch (error) {
       if (error.name !== "AbortError") found.replaceChildren(failure(error, run));
@@ -76,9 +76,9 @@ export function create() {
     text.focus();
   });
   return h("div", {},
-    head("Why did it bounce?", "Paste what the mail server answered: one diagnostic a line."),
+    head("Why did it bounce?", "Paste what the mail server answered: one diagnostic a line, or a whole bounce message."),
     h("form", { class: "ask", novalidate: true, onsubmit: (event) => { event.preventDefault(); run(); } },
-      h("label", { for: "diagnostics" }, "Diagnostics"), text,
+      h("label", { for: "diagnostics" }, "Diagnostics or a bounce message"), text,
       h("div", { class: "buttons" }, send, clear, h("p", { id: "hint", class: "note" }, "Ctrl + Enter explains.")),
       h("div", { class: "examples", role: "group", "aria-label": "Examples" }, h("span", { class: "note", "aria-hidden": "true" }, "Try:"),
         EXAMPLES.map(([name, example]) => h("button", { type: "button", class: "pill", onclick: () => { text.value = example; run(); } }, name)))),
@@ -110,8 +110,24 @@ async function diagnostics(value, found, signal) {
   say(wanted.length === 1 ? `${found.querySelector("h3").textContent}, ${found.querySelector(".sure").textContent}` : `${plural(wanted.length, "result")}.`);
 }
 
-/** A whole message: reading those is not built yet, and guessing at one would mislead. */
-function message(found) {
-  found.replaceChildren(failure({ title: "This is a whole message", detail: "Paste only what the server answered: the text behind “Diagnostic-Code:”, or the line that begins with a number such as 550." }));
-  say("This is a whole message. Paste only what the server answered.");
+/** A whole message: the service reads it; each recipient's diagnostic is explained. */
+async function message(value, found, signal) {
+  const read = await post("v1/message", value, { signal, type: "message/rfc822" });
+  const records = read.records;
+  if (!records.length) {
+    found.replaceChildren(h("p", { class: "notice" }, "This message reports no bounce: no recipient and no diagnostic were found in it. If you meant single diagnostics, paste only those lines."));
+    say("No bounce in this message.");
+    return;
+  }
+  const cards = [];
+  for (const one of records.slice(0, AT_MOST)) {
+    const request = { diagnostic: one.diagnostic ?? "" };
+    if (one.status) request.enhanced_status = one.status;
+    if (one.remote_mta) request.remote_host = one.remote_mta;
+    const who = [one.recipient && `Recipient ${one.recipient}`, one.outcome && one.outcome.replaceAll("_", " "), one.kind].filter(Boolean).join(" · ");
+    cards.push(await card(request, await post("v1/explain", request, { signal }), { note: who }));
+  }
+  if (signal.aborted) return;
+  found.replaceChildren(heading(), h("p", { class: "notice" }, `Read as a bounce message: ${plural(records.length, "recipient")}.`), ...cards);
+  say(`A bounce message with ${plural(records.length, "recipient")}.`);
 }

@@ -1,0 +1,82 @@
+"""The shapes that plain text bounces share: an address with what happened to it below or beside it."""
+
+from __future__ import annotations
+
+import re2
+
+from whybounce.serving.intake.messages.failure import ADDRESS, Failure, one_line, status_in, temporary
+from whybounce.serving.intake.messages.mime import Mail, fields_of
+from whybounce.serving.intake.record import Outcome
+
+# <a@example.com>: text, and Postfix's <a@example.com> (expanded from <b@example.org>): text
+_ANGLE = re2.compile(r"^\s{0,3}<([^<>\s]{0,320})>(?:\s*\((?:expanded|generated|orig)[^()]*\))?:[ \t]?(.*)$")
+_INDENTED = re2.compile(rf"^\s{{1,8}}{ADDRESS}\s*:?\s*$")
+_HOST = re2.compile(
+    r"(?i)\bhost ([a-z0-9.-]{1,253}\.[a-z][a-z0-9-]*)|\bwhile talking to ([a-z0-9.-]{1,253}[a-z0-9])"
+    r"|\bby ([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+\.?) ?\["
+    r"|\bconnected to ([0-9.]{7,15}) but|\b([0-9.]{7,15}) (?:does not like|failed (?:after|on))"
+    r"|giving up on ([0-9.]{7,15})"
+)
+
+
+def failure(recipient: str | None, text: str, *, reporting: str | None = None, delayed: bool = False) -> Failure:
+    """Build what is known from an address and the text below it."""
+    diagnostic = one_line(text)
+    outcome = Outcome.DEFERRED if delayed else Outcome.BOUNCED
+    return Failure(
+        recipient, diagnostic, outcome, status_in(diagnostic), remote_host(diagnostic), reporting,
+        kind="delay" if delayed else None,
+    )  # fmt: skip
+
+
+def remote_host(text: str) -> str | None:
+    """Return the host that a text says it talked to."""
+    match = _HOST.search(text[:4000])
+    return next(group for group in match.groups() if group).rstrip(".") if match else None
+
+
+def angle_blocks(text: str) -> list[tuple[str, str]]:
+    """Return address and text of blocks that begin with ``<address>:`` and end with a blank line."""
+    found: list[tuple[str, list[str]]] = []
+    open_block = False
+    for line in text.splitlines():
+        match = _ANGLE.match(line[:2000])
+        if match:
+            found.append((match.group(1), [match.group(2)]))
+            open_block = True
+        elif not line.strip():
+            # qmail leaves a blank line between an address and its text at times
+            open_block = open_block and not any(part.strip() for part in found[-1][1])
+        elif open_block:
+            found[-1][1].append(line)
+    return [(address, "\n".join(lines)) for address, lines in found[:10_000]]
+
+
+def indented_blocks(lines: list[str]) -> list[tuple[str, str]]:
+    """Return address and text of blocks: an indented line of an address, and what is indented deeper below."""
+    found: list[tuple[str, list[str]]] = []
+    for line in lines:
+        match = _INDENTED.match(line[:1000])
+        if match and (not found or len(line) - len(line.lstrip()) <= 4):
+            found.append((match.group(1), []))
+        elif found and line.startswith((" ", "\t")):
+            found[-1][1].append(line)
+        elif found and line.strip():
+            break
+    return [(address, "\n".join(kept)) for address, kept in found[:10_000]]
+
+
+def cut_at(mail: Mail, text: str, *marks: str) -> str:
+    """Return the text before the copy of the original; that copy's header becomes ``mail.original``."""
+    low = text.lower()
+    places = [place for mark in marks if (place := low.find(mark)) >= 0]
+    if not places:
+        return text
+    place = min(places)
+    if not mail.original:
+        _, _, rest = text[place:].partition("\n")
+        mail.original = fields_of(rest)
+    return text[:place]
+
+
+__all__ = ["angle_blocks", "cut_at", "failure", "indented_blocks", "remote_host", "temporary"]

@@ -1,0 +1,175 @@
+"""From a message to records: which kind it is, and what it says of each recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from whybounce.serving.intake.messages import dsn, fallback, lists, mailbox_hosts, notices, plain_mta
+from whybounce.serving.intake.messages.failure import Failure, recipients_of
+from whybounce.serving.intake.messages.mime import Fields, Mail, open_mail
+from whybounce.serving.intake.record import BounceRecord
+
+_TEXTS: tuple[tuple[str, Callable[[Mail], list[Failure]]], ...] = (
+    ("yahoo", plain_mta.yahoo),
+    ("qmail", plain_mta.qmail),
+    ("postfix", plain_mta.postfix),
+    ("exim", plain_mta.exim),
+    ("sendmail", plain_mta.sendmail),
+    ("amazon-ses", mailbox_hosts.amazon_ses),
+    ("exchange", mailbox_hosts.exchange),
+    ("domino", mailbox_hosts.domino),
+    ("mailing-list", lists.lists),
+    ("gmail", mailbox_hosts.gmail),
+)
+"""Readers of texts, the most particular first."""
+
+KINDS = ("dsn", "feedback-report", "receipt", "auto-reply", *(name for name, _ in _TEXTS), "other")
+"""What ``MessageReading.kind`` can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReading:
+    """What a message says.
+
+    Attributes
+    ----------
+    kind : str or None
+        Which reader understood it, one of ``KINDS``; ``None`` for an ordinary message.
+    records : tuple of BounceRecord
+    cut : bool
+        Whether the message was too long or too deep to be read whole.
+    """
+
+    kind: str | None
+    records: tuple[BounceRecord, ...]
+    cut: bool = False
+
+
+def read_message(data: bytes, source: str = "", *, _depth: int = 0) -> MessageReading:
+    """Read one message of any kind; never raises.
+
+    Parameters
+    ----------
+    data : bytes
+        The message as it was received.
+    source : str
+        For ``BounceRecord.source``.
+    """
+    mail = open_mail(data)
+    kind, failures = _understood(mail)
+    if kind is None and _depth < 2 and mail.returned is not None:
+        inner = read_message(mail.returned_bytes(), source, _depth=_depth + 1)  # a bounce that was forwarded whole
+        if inner.kind is not None:
+            return inner
+    return MessageReading(kind, tuple(_records(mail, failures, source)), mail.cut)
+
+
+def _understood(mail: Mail) -> tuple[str | None, list[Failure]]:
+    if mail.feedback:
+        return "feedback-report", notices.read(mail)
+    if mail.receipts:
+        return "receipt", notices.read(mail)
+    failures = dsn.read(mail)
+    if failures:
+        return "dsn", _completed(mail, failures)
+    answer = notices.automatic(mail)
+    for name, read in _TEXTS if not answer else ():
+        failures = [one for one in read(mail) if one.recipient or one.diagnostic]
+        if failures:
+            return name, failures
+    if answer:
+        held = lists.lists(mail)
+        return ("mailing-list", held) if held else ("auto-reply", answer)
+    failures = fallback.fallback(mail)
+    return ("other", failures) if failures else (None, [])
+
+
+def _completed(mail: Mail, failures: list[Failure]) -> list[Failure]:
+    """Take from the text what the report leaves out: diagnostics, above all."""
+    if all(one.diagnostic and one.recipient for one in failures):
+        return failures
+    told: list[Failure] = []
+    for _, read in _TEXTS:
+        told = [one for one in read(mail) if one.diagnostic]
+        if told:
+            break
+    by_address = {(one.recipient or "").lower(): one for one in told}
+    missing = recipients_of(mail)
+    completed = []
+    for one in failures:
+        recipient = one.recipient or (missing[0] if len(missing) == 1 and len(failures) == 1 else None)
+        text = by_address.get((recipient or "").lower()) or (told[0] if len(told) == len(failures) == 1 else None)
+        if text is None and not one.diagnostic and not told and len(failures) == 1:
+            general = [other for other in fallback.fallback(mail) if other.diagnostic]
+            text = general[0] if general else None
+        completed.append(
+            replace(
+                one,
+                recipient=recipient,
+                diagnostic=one.diagnostic or (text.diagnostic if text else ""),
+                remote_mta=one.remote_mta or (text.remote_mta if text else None),
+            )
+        )
+    return completed
+
+
+def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[BounceRecord]:
+    message_id = _bare(mail.original.get("Message-ID") or mail.original.get("X-Message-ID"))
+    if message_id is None and failures:
+        message_id = _bare(mail.fields.get("In-Reply-To") or mail.fields.get("References").split(" ")[-1])
+    sent = _date(mail.original)
+    occurred = _date(mail.fields)
+    campaign = next(
+        (
+            value
+            for name in ("X-Campaign-ID", "X-Campaign", "X-Mailgun-Tag", "Feedback-ID")
+            if (value := mail.original.get(name))
+        ),
+        None,
+    )
+    for one in failures:
+        yield BounceRecord(
+            one.outcome,
+            one.diagnostic,
+            one.recipient,
+            enhanced_status=_telling(one),
+            remote_host=one.remote_mta,
+            reporting_mta=one.reporting_mta,
+            message_id=message_id,
+            campaign=campaign,
+            sent_at=sent,
+            occurred_at=occurred,
+            kind=one.kind,
+            source=source,
+        )
+
+
+def _telling(one: Failure) -> str | None:
+    # 5.0.0 says less than any code in the text, and given apart from the text it would win.
+    if one.status is not None and one.status.endswith(".0.0") and one.diagnostic:
+        from whybounce.serving.intake.messages.failure import status_in
+
+        return status_in(one.diagnostic) or one.status
+    return one.status
+
+
+def _bare(text: str) -> str | None:
+    words = text.split()
+    return words[0].strip("<>")[:998] or None if words else None
+
+
+def _date(fields: Fields) -> datetime | None:
+    text = fields.get("Date")[:200]
+    if not text:
+        return None
+    try:
+        found = parsedate_to_datetime(text)
+        # -0000 stands for UTC from a clock of unknown zone
+        found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+        found.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
+        return None
+    return found
