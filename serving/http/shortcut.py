@@ -33,7 +33,7 @@ class Shortcut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer at once, or pass on."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST" or not _is_json(scope):
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST" or not self._fits(scope):
             await self.app(scope, receive, send)
             return
         message = await receive()
@@ -76,7 +76,12 @@ class Shortcut:
         text = row.get("diagnostic")
         return encoded_one(self.service, text) if type(text) is str else None
 
-
-def _is_json(scope: Scope) -> bool:
-    kinds = [value for name, value in scope["headers"] if name == b"content-type"]
-    return kinds == [b"application/json"]
+    def _fits(self, scope: Scope) -> bool:
+        # Nothing is read here of a body that is announced too large, or not announced.
+        kinds, sizes = [], []
+        for name, value in scope["headers"]:
+            if name == b"content-type":
+                kinds.append(value)
+            elif name == b"content-length":
+                sizes.append(value)
+        return kinds == [b"application/json"] and len(sizes) == 1 and sizes[0].isdigit() and int(sizes[0]) <= self.most
