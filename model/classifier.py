@@ -8,12 +8,10 @@ the same numbers taken out of the fitted pipeline; a test holds the two equal.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +21,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from whybounce.model.errors import ArtifactError
-from whybounce.model.features import char_features, char_ngrams, split
+from whybounce.model.features import char_features, char_ngrams, code_features, split
 
 FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.intp]
 
 OWN_DOCUMENTS = "own_documents_"
 """Attribute of a pipeline: digests of the documents that the user's own rows label with one voice."""
+
+
+MOST = 16 * 1024
+"""A feature comes no more often in a text: that has no more characters."""
+_SUBLINEAR = 1.0 + np.log(np.maximum(1, np.arange(MOST + 1)))
 
 
 def digest(doc: str) -> int:
@@ -41,14 +45,33 @@ class Block:
     """One vectoriser of the union, as plain data.
 
     ``vocabulary`` maps a feature to its number; features of all blocks are numbered
-    through. ``of_word``, where a feature never reaches over a word, remembers the
-    numbers of a word's features.
+    through, and those of this one end before ``end``. ``of_word``, where a feature never
+    reaches over a word, remembers the numbers of a word's features.
     """
 
     analyzer: Callable[[str], list[str]]
     vocabulary: dict[str, int]
     weight: float
-    of_word: Callable[[str], tuple[int, ...]] | None
+    end: int
+    of_word: Callable[[str], IntArray] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a document is to the classifier.
+
+    Attributes
+    ----------
+    features : numpy.ndarray of int, shape (n,)
+        The selected features that it has, ascending.
+    values : numpy.ndarray of float32, shape (n,)
+        Their tf-idf, sublinear, each block with the length of its weight.
+    coefficients : numpy.ndarray of float32, shape (n, labels)
+    """
+
+    features: IntArray
+    values: FloatArray
+    coefficients: FloatArray
 
 
 class TextClassifier:
@@ -81,12 +104,11 @@ class TextClassifier:
             self._intercept: FloatArray = classify.intercept_.astype(np.float32)
             kept = select.get_support(indices=True)
             count = select.n_features_in_
-            # A feature that the selection dropped still counts for the length of the
-            # vector: it points to a row of zeros.
-            self._rows = np.full(count, len(kept), dtype=np.intp)
+            # A feature that the selection dropped still counts for the length of the vector.
+            self._rows = np.full(count, -1, dtype=np.intp)
             self._rows[kept] = np.arange(len(kept))
-            self._coefficients = np.vstack([self._coefficients, np.zeros((1, len(self.labels)), np.float32)])
             self._blocks, self._idf = _blocks(union, count)
+            self._ends = np.array([block.end for block in self._blocks[:-1]], dtype=np.intp)
             self._own = frozenset(getattr(pipeline, OWN_DOCUMENTS, ()))
             self._names: list[str] = [feature for block in self._blocks for feature in block.vocabulary]
             # Scoring and explaining follow each other: the vector is made once.
@@ -100,10 +122,13 @@ class TextClassifier:
 
     def probabilities(self, doc: str) -> FloatArray:
         """Return the probability of each label, shape ``(len(labels),)``."""
-        features, values = self._vector(doc)
-        scores = self._intercept + values @ self._coefficients[self._rows[features]]
-        exponent = np.exp(scores - scores.max())
-        return np.asarray(exponent / exponent.sum(), dtype=np.float32)
+        read = self._vector(doc)
+        scores = read.values @ read.coefficients
+        scores += self._intercept
+        scores -= scores.max()
+        np.exp(scores, out=scores)
+        scores /= scores.sum()
+        return scores
 
     def contributions(self, doc: str, label: str, *, top: int = 6) -> list[tuple[str, float]]:
         """Return the features of ``doc`` that speak most for a label, with log-odds.
@@ -111,39 +136,49 @@ class TextClassifier:
         The weight of a feature is what it adds to the label's score beyond what it
         adds to the labels on average.
         """
-        features, values = self._vector(doc)
-        gains = values * self._coefficients[self._rows[features], self.labels.index(label)]
-        best = np.argsort(-gains, kind="stable")[:top]
-        return [(self._names[features[index]], float(gains[index])) for index in best if gains[index] > 0]
+        read = self._vector(doc)
+        gains = read.values * read.coefficients[:, self.labels.index(label)]
+        best = (-gains).argsort(kind="stable")[:top]
+        names = self._names
+        return [
+            (names[feature], gain)
+            for feature, gain in zip(read.features[best].tolist(), gains[best].tolist(), strict=True)
+            if gain > 0
+        ]
 
-    def _read(self, doc: str) -> tuple[npt.NDArray[np.intp], FloatArray]:
-        """The l2-normalised, sublinear tf-idf vector of each block: features and their values."""
-        features: list[int] = []
-        counts: list[int] = []
-        ends: list[int] = []
+    def _read(self, doc: str) -> Reading:
+        words, marks = split(doc)
+        pieces: list[IntArray] = []
+        few: list[int | None] = []
         for block in self._blocks:
-            counted: dict[int | None, int] = Counter(_numbers(block, doc))
-            counted.pop(None, None)
-            features += counted  # type: ignore[arg-type]
-            counts += counted.values()
-            ends.append(len(features))
-        numbers = np.array(features, dtype=np.intp)
-        values = self._idf[numbers]
-        if counts and max(counts) > 1:
-            values = values * (1.0 + np.log(counts))
+            if block.of_word is not None:
+                pieces += map(block.of_word, words)
+            elif block.analyzer is code_features:
+                few += map(block.vocabulary.get, marks)
+            else:
+                few += map(block.vocabulary.get, block.analyzer(doc))
+        pieces.append(np.array([number for number in few if number is not None], dtype=np.intp))
+        numbers = np.concatenate(pieces)
+        numbers.sort()
+        # Equal numbers stand side by side: where another begins, and how many there are of each.
+        new = np.empty(len(numbers), dtype=bool)
+        new[:1] = True
+        np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
+        features = numbers[new]
+        values = self._idf[features]
+        if len(features) < len(numbers):
+            starts = new.nonzero()[0]
+            counts = np.diff(starts, append=len(numbers))
+            values *= _SUBLINEAR[counts]
         start = 0
-        for block, end in zip(self._blocks, ends, strict=True):
-            part = values[start:end]
+        squares = values * values
+        for block, end in zip(self._blocks, (*features.searchsorted(self._ends).tolist(), len(features)), strict=True):
             if end > start:
-                part *= block.weight / math.sqrt(part @ part)
+                values[start:end] *= block.weight / math.sqrt(squares[start:end].sum())
             start = end
-        return numbers, values.astype(np.float32)
-
-
-def _numbers(block: Block, doc: str) -> Iterable[int | None]:
-    if block.of_word is None:
-        return map(block.vocabulary.get, block.analyzer(doc))
-    return chain.from_iterable(map(block.of_word, split(doc)[0]))
+        rows = self._rows[features]
+        kept = rows >= 0
+        return Reading(features[kept], values[kept].astype(np.float32), self._coefficients[rows[kept]])
 
 
 def _blocks(union: FeatureUnion, count: int) -> tuple[tuple[Block, ...], npt.NDArray[np.float64]]:
@@ -163,6 +198,7 @@ def _blocks(union: FeatureUnion, count: int) -> tuple[tuple[Block, ...], npt.NDA
                 vectorizer.analyzer,
                 vocabulary,
                 float(weights.get(name, 1.0)),
+                start + len(ordered),
                 _word_memo(vocabulary) if vectorizer.analyzer is char_features else None,
             )
         )
@@ -170,9 +206,9 @@ def _blocks(union: FeatureUnion, count: int) -> tuple[tuple[Block, ...], npt.NDA
     return tuple(blocks), idf
 
 
-def _word_memo(vocabulary: dict[str, int]) -> Callable[[str], tuple[int, ...]]:
-    @lru_cache(maxsize=32768)
-    def of_word(word: str) -> tuple[int, ...]:
-        return tuple(vocabulary[gram] for gram in char_ngrams(word) if gram in vocabulary)
+def _word_memo(vocabulary: dict[str, int]) -> Callable[[str], IntArray]:
+    @lru_cache(maxsize=16384)
+    def of_word(word: str) -> IntArray:
+        return np.array([vocabulary[gram] for gram in char_ngrams(word) if gram in vocabulary], dtype=np.intp)
 
     return of_word

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,8 @@ def _codes_decide(diagnostic: Diagnostic) -> bool:
 Ranking = list[tuple[str, float]]
 """Labels with their probabilities, most probable first."""
 
+_PROBABILITY = itemgetter(1)
+
 
 def pool(own: Ranking, rule: RuleMatch | None, weight: Mapping[str, float]) -> Ranking:
     """Let the rules' verdict speak in the model's ranking.
@@ -110,10 +113,11 @@ def pool(own: Ranking, rule: RuleMatch | None, weight: Mapping[str, float]) -> R
     """
     if rule is None:
         return own
+    reason = rule.reason
     factor = exp(weight[rule.kind])
-    raised = [(label, p * factor if label == rule.reason else p) for label, p in own]
-    total = sum(p for _, p in raised)
-    return sorted(((label, p / total) for label, p in raised), key=lambda item: -item[1])
+    raised = [(label, p * factor if label == reason else p) for label, p in own]
+    total = sum([p for _, p in raised])
+    return sorted([(label, p / total) for label, p in raised], key=_PROBABILITY, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +211,12 @@ def _by_model(
         alternatives=_alternatives(ranked, reason),
         decided_by=DecidedBy.MODEL,
         evidence=tuple(
-            Evidence("code" if text[0] == "=" else "ngram", text.lstrip("="), weight=round(gain, 3))
-            for text, gain in ngrams
+            [
+                Evidence("code", text.lstrip("="), None, round(gain, 3))
+                if text[0] == "="
+                else Evidence("ngram", text, None, round(gain, 3))
+                for text, gain in ngrams
+            ]
         ),
         unsure=confidence < review_below,
         throttled=_is_throttled(reason, diagnostic),
@@ -222,7 +230,8 @@ def has_words(words: str) -> bool:
 
 def rank(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]) -> Ranking:
     """Order labels by their probabilities."""
-    return [(labels[index], float(probabilities[index])) for index in probabilities.argsort()[::-1]]
+    values = probabilities.tolist()
+    return [(labels[index], values[index]) for index in probabilities.argsort()[::-1].tolist()]
 
 
 def _choose(ranked: Ranking, hard_threshold: float, against: Bar, hard: frozenset[str]) -> tuple[str, float]:
@@ -258,7 +267,8 @@ def _by_rules(diagnostic: Diagnostic, rule: RuleMatch | None) -> Verdict:
 
 
 def _alternatives(ranked: Ranking, reason: str) -> tuple[Alternative, ...]:
-    return tuple(Alternative(label, _rounded(p)) for label, p in ranked if label != reason and p >= 0.005)[:3]
+    # Of the four most probable one may be the reason itself.
+    return tuple([Alternative(label, round(p, 4)) for label, p in ranked[:4] if label != reason and p >= 0.005][:3])
 
 
 def _is_throttled(reason: str, diagnostic: Diagnostic) -> bool:

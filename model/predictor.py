@@ -181,6 +181,23 @@ class BounceClassifier:
             return self._recall(template)
         return self._recall(template, reply_code, enhanced_status, as_phase(command), provider_of_host(remote_host))
 
+    def recall_template(
+        self,
+        template: str,
+        reply_code: int | None = None,
+        enhanced_status: str | None = None,
+        phase: str | None = None,
+        provider: str | None = None,
+    ) -> Remembered:
+        """Return the remembered verdict on a masked template.
+
+        ``phase`` and ``provider`` are what :func:`~whybounce.model.diagnostic.as_phase` and
+        :func:`~whybounce.model.diagnostic.provider_of_host` make of a command and a host.
+        """
+        if reply_code is None and enhanced_status is None and phase is None and provider is None:
+            return self._recall(template)
+        return self._recall(template, reply_code, enhanced_status, phase, provider)
+
     def predict_template(self, template: str, **fields: int | str | None) -> Prediction:
         """Predict a text whose masked template is all that is known, with the fields of :meth:`predict_one`."""
         code, status = fields.get("reply_code"), fields.get("enhanced_status")

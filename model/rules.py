@@ -13,6 +13,7 @@ When no words match, :mod:`whybounce.model.codes` decides.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ SILENT = frozenset(
     }
 )
 """Words that name no cause."""
+
+_CAPTURING = re.compile(r"(?<!\\)\((?!\?)")
 
 RULESET = Path(__file__).parent / "ruleset"
 
@@ -149,11 +152,13 @@ class RuleSet:
 
     def _matches(self, diagnostic: Diagnostic) -> Iterator[tuple[Rule, Any]]:
         words = diagnostic.words
+        # Over bytes RE2 need not count characters.
+        data = words.encode()
         reply_code, status = str(diagnostic.reply_code or ""), diagnostic.enhanced_status or ""
         for index in self._index.candidates(words):
             rule = self.rules[index]
-            if _codes_fit(rule, reply_code, status):
-                match = self._patterns[index].search(words)
+            if (not rule.codes and not rule.not_codes) or _codes_fit(rule, reply_code, status):
+                match = self._patterns[index].search(data)
                 if match is not None:
                     yield rule, match
 
@@ -167,7 +172,7 @@ class RuleSet:
             return Judgement(_coded(diagnostic), ())
         rule, match = first
         return Judgement(
-            RuleMatch(rule.reason, rule.id, match.group().strip()), chain((rule,), (rule for rule, _ in matches))
+            RuleMatch(rule.reason, rule.id, match.group().decode().strip()), chain((rule,), (rule for rule, _ in matches))
         )
 
     def decide(self, diagnostic: Diagnostic) -> RuleMatch | None:
@@ -182,7 +187,8 @@ def _coded(diagnostic: Diagnostic) -> RuleMatch | None:
 
 def _compile(rule: Rule) -> Any:
     try:
-        return re2.compile(rule.pattern, _quiet())
+        # A group that captures makes a match several times as slow.
+        return re2.compile(_CAPTURING.sub("(?:", rule.pattern).encode(), _quiet())
     except re2.error as error:
         raise RuleError(f"rule {rule.id}: pattern does not compile ({error}); use RE2 syntax") from error
 

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "model": set[str](),
     "data": {"datasets"},
     "training": {"datasets"},
-    "serving": HEAVY - {"datasets", "pandas", "pyarrow"},
+    "serving": HEAVY - {"datasets", "pandas"},
 }
 
 

@@ -25,6 +25,7 @@ from whybounce.serving.cli import (
     predict,
     report,
     review,
+    score,
     serve,
     train,
 )
@@ -49,6 +50,7 @@ app.add_typer(feedback.app, name="feedback")
 app.command("review")(review.review)
 app.command("report")(report.report)
 app.command("formats")(report.formats)
+app.command("score")(score.score)
 app.command("drift")(drift.drift)
 app.command("reasons")(about.reasons)
 app.command("serve")(serve.serve)
