@@ -9,7 +9,6 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from whybounce.model.errors import MissingExtraError
 from whybounce.serving.cli.loading import ArtifactOption, load
 from whybounce.serving.cli.output import stderr
 
@@ -41,18 +40,15 @@ def score(
     diagnostic. An interrupted run goes on where it was when the command is given again. Rows that
     cannot be read are listed in OUT.rejected.jsonl.
     """
-    try:
-        from whybounce.serving.score import Scorer
-        from whybounce.serving.score.job import Job
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("score", "Scoring tables") from error
+    from whybounce.serving.score import Scorer
+    from whybounce.serving.score.job import Job
 
-    if out.exists() and not overwrite:
-        raise typer.BadParameter(f"{out} exists already; name another file or give --overwrite", param_hint="OUT")
     classifier = load(artifact)
     names = None if fields is None else [name.strip() for name in fields.split(",") if name.strip()]
     scorer = Scorer(classifier, column=column, fields=names, prefix=prefix, dictionary=True)
     job = Job(source, out, scorer, checkpoint=checkpoint)
+    if out.exists() and not overwrite and not job.was_finished():
+        raise typer.BadParameter(f"{out} exists already; name another file or give --overwrite", param_hint="OUT")
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rows]:,} rows"),
         TimeElapsedColumn(),

@@ -4,7 +4,12 @@
 adapter for Apache Spark only carry batches to it and from it.
 """
 
-from whybounce.serving.score.fields import FIELDS, PREFIX
-from whybounce.serving.score.scorer import Scorer
+from whybounce.model.errors import MissingExtraError
+
+try:
+    from whybounce.serving.score.fields import FIELDS, PREFIX
+    from whybounce.serving.score.scorer import Scorer
+except ModuleNotFoundError as error:
+    raise MissingExtraError("score", "Scoring tables") from error
 
 __all__ = ["FIELDS", "PREFIX", "Scorer"]

@@ -12,18 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whybounce.model.diagnostic import as_phase, provider_of_host
-from whybounce.model.errors import DataError
 from whybounce.model.masking import MAX_TEXT, template_of
 from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import BounceClassifier, Remembered
+from whybounce.serving.score.columns import GIVEN, diagnostic_column
 from whybounce.serving.score.fields import OF_THE_TEXT, PREFIX, chosen, dictionary_of, schema_of, values
 from whybounce.serving.score.folding import fold
-
-COLUMNS = ("diagnostic", "diagnostic_code", "smtp_reply", "smtp_response", "text", "message", "reason", "response")
-"""Names of the column of diagnostics, the surest first."""
-
-GIVEN = ("reply_code", "enhanced_status", "command", "remote_host")
-"""Columns that say what is known besides the text, if the batch has them: see ``predict_one``."""
 
 MOST_KNOWN = 262_144
 """Folded texts, and verdicts, that are remembered from batch to batch."""
@@ -93,24 +87,9 @@ class Scorer:
         Raises
         ------
         DataError
-            Naming the columns there are, or the prefix that is needed.
+            See :func:`~whybounce.serving.score.columns.diagnostic_column`.
         """
-        names = schema.names
-        column = self.column or next((name for name in COLUMNS if name in names), None)
-        if column is None:
-            raise DataError(f"which column holds the diagnostic? name one of {', '.join(names)} with --column")
-        if column not in names:
-            raise DataError(f"there is no column {column!r}; there are: {', '.join(names)}")
-        taken = [self.prefix + name for name in self.fields if self.prefix + name in names]
-        if taken:
-            raise DataError(f"there is a column {taken[0]!r} already; choose another --prefix for what is added")
-        kind = schema.field(column).type
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-                or pa.types.is_null(kind)):  # fmt: skip
-            raise DataError(f"column {column!r} holds {kind}, no text; name the column of diagnostics with --column")
-        return column
+        return diagnostic_column(schema, self.column, self.added.names)
 
     def score(self, batch: Any) -> Any:
         """Return the batch with the columns of the predictions added.
