@@ -84,6 +84,10 @@ evaluate: $(VENV)/.dev  ## Measure the shipped model: make evaluate DATA=bounces
 bench: $(VENV)/.dev  ## Measure speed and memory (two minutes; needs the load generator wrk)
 	@$(BIN)/python -m tests.bench
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev  ## Fuzz what reads untrusted input: make fuzz ARGS="postfix --seconds 60"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 .PHONY: docs
 docs: $(VENV)/.dev  ## Write the generated parts of the README and the dataset card
 	@$(BIN)/python -m whybounce.data.card --write

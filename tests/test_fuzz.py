@@ -1,0 +1,137 @@
+"""The harnesses of ``tests/fuzz`` over every fixture and over a few hundred inputs near them, without coverage."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fuzz import mutate
+from fuzz.target import Broken, PumpedTooSlow, Target, TooSlow, cpu_limit, pumped
+from fuzz.targets import TARGETS
+from fuzz.tokens import tokens_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from whybounce.model.predictor import BounceClassifier
+from whybounce.serving.intake.events import providers
+from whybounce.serving.intake.formats import formats
+
+NAMES = list(TARGETS)
+LIMIT = 60.0
+"""CPU seconds, so that a slow machine fails no test; the fuzzer itself has a limit that means something."""
+
+
+def named(name: str) -> Target:
+    return TARGETS[name]
+
+
+def test_every_format_is_fuzzed() -> None:
+    wanted = {form.name for form in formats()} - {"message", "mbox"}
+    assert wanted <= TARGETS.keys()
+    assert {"message", "mailbox", "packed"} <= TARGETS.keys()
+    assert len(providers()) + 1 <= len([name for name in wanted if name in TARGETS])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_fixture_passes_the_oracles(name: str, classifier: BounceClassifier) -> None:
+    seeds = named(name).seeds()
+    assert seeds
+    for seed in seeds:
+        named(name).run(seed, classifier, LIMIT)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(seed=st.integers(0, 2**32), rounds=st.integers(1, 4))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+def test_inputs_near_the_fixtures_pass_the_oracles(
+    name: str, seed: int, rounds: int, classifier: BounceClassifier
+) -> None:
+    target = named(name)
+    rng = random.Random(seed)
+    seeds, tokens = _material(name)
+    data = rng.choice(seeds)
+    for _ in range(rounds):
+        data = target.mutate(data, rng, seeds) if rng.random() < 0.6 else mutate.havoc(data, rng, tokens)
+    target.run(data[:20_000], classifier, LIMIT)
+
+
+_KNOWN: dict[str, tuple[list[bytes], list[bytes]]] = {}
+
+
+def _material(name: str) -> tuple[list[bytes], list[bytes]]:
+    if name not in _KNOWN:
+        _KNOWN[name] = (named(name).seeds(), tokens_of(named(name).modules))
+    return _KNOWN[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.binary(max_size=400))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_bytes_pass_the_oracles(name: str, data: bytes, classifier: BounceClassifier) -> None:
+    named(name).run(data, classifier, LIMIT)
+
+
+# The harness itself: oracles that cannot fail would find nothing
+
+
+def _found() -> Iterator[tuple[str, Target]]:
+    yield from TARGETS.items()
+
+
+def test_the_dictionary_holds_what_parsers_look_for() -> None:
+    assert {b", status=", b": to=<", b"expired, returned to sender"} <= set(tokens_of(TARGETS["postfix"].modules))
+    assert b"bouncedRecipients" in tokens_of(TARGETS["ses"].modules)
+    for name, target in _found():
+        assert len(tokens_of(target.modules)) > 10, name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mutations_differ_and_are_repeatable(name: str) -> None:
+    seeds = named(name).seeds()
+    one, other = (
+        [named(name).mutate(seeds[0], random.Random(number), seeds) for number in range(40)] for _ in range(2)
+    )
+    assert one == other
+    assert len(set(one)) > 8
+
+
+def test_an_invented_address_is_found(monkeypatch: pytest.MonkeyPatch, classifier: BounceClassifier) -> None:
+    target = TARGETS["postfix"]
+    monkeypatch.setattr("whybounce.serving.intake.postfix.host_of", lambda relay: "mx.invented.example")
+    with pytest.raises(Broken, match="remote_host stands in the input"):
+        target.run(target.seeds()[0], classifier, LIMIT)
+
+
+def test_state_between_pieces_is_found(monkeypatch: pytest.MonkeyPatch, classifier: BounceClassifier) -> None:
+    """A reader that takes one read for the whole is told apart from one that reads to the end."""
+    target = TARGETS["text"]
+    monkeypatch.setattr("whybounce.serving.intake.lines.MAX_LINE", 40)
+    seeds = [b"550 5.1.1 no such user " + b"x" * number + b"\nb" for number in range(60)]
+    with pytest.raises(Broken, match="line ends do not matter|what follows is read|pieces do not matter|a cut line"):
+        for seed in seeds:
+            target.run(seed, classifier, LIMIT)
+
+
+def test_slow_inputs_are_found(classifier: BounceClassifier) -> None:
+    with pytest.raises(TooSlow), cpu_limit(0.05):
+        while True:
+            pass
+    slow = Target("slow", (), lambda: [b"x"], _slowly, lambda data, given: None, mutate.lines)
+    with pytest.raises(PumpedTooSlow) as caught:
+        slow.run_pumped(b"some text", random.Random(1), classifier)
+    assert len(caught.value.data) > 100_000
+
+
+def _slowly(data: bytes) -> list[object]:  # type: ignore[misc]
+    while True:
+        data = data[::-1]
+
+
+def test_pumped_inputs_are_large_and_made_of_few_pieces() -> None:
+    large = pumped(b"to=<a@example.com>, stat=Sent", random.Random(3))
+    assert len(large) > 200_000
+    assert len({large[place : place + 4] for place in range(len(large))}) < 300
+
+
