@@ -18,9 +18,14 @@ _UNSPECIFIC: dict[str, frozenset[Category]] = {
 
 
 def judge(classifier: BounceClassifier, record: BounceRecord) -> Prediction:
-    """Predict why a record bounced; what its format knows to be no bounce stays none."""
+    """Predict why a record bounced; what its format knows to be no bounce stays none.
+
+    An auto-reply that says that the mailbox is closed, or its owner gone, is as good as a bounce.
+    """
     prediction = classifier.predict_one(record.diagnostic, **record.fields())
     if record.outcome is not Outcome.NOT_A_BOUNCE or prediction.reason == Reason.NOT_A_BOUNCE:
+        return prediction
+    if tells_of_a_closed_mailbox(record, prediction.reason):
         return prediction
     info = classifier.taxonomy[Reason.NOT_A_BOUNCE]
     return replace(
@@ -28,6 +33,11 @@ def judge(classifier: BounceClassifier, record: BounceRecord) -> Prediction:
         retryable=info.retryable, action=str(info.action), confidence=1.0, alternatives=(), evidence=(),
         decided_by=DecidedBy.RULES,
     )  # fmt: skip
+
+
+def tells_of_a_closed_mailbox(record: BounceRecord, reason: str) -> bool:
+    """Whether a record is an auto-reply from a mailbox whose owner has left it."""
+    return record.kind == "vacation" and reason == Reason.CLOSED_ACCOUNT
 
 
 def agrees(record: BounceRecord, reason: str) -> bool | None:

@@ -16,6 +16,7 @@ from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import BounceClassifier, Remembered
 from whybounce.model.taxonomy import Reason
 from whybounce.serving.intake.format import Format, Group, Skipped
+from whybounce.serving.intake.judge import tells_of_a_closed_mailbox
 from whybounce.serving.intake.record import BounceRecord, Outcome
 
 KEPT_EVENTS = 40
@@ -166,7 +167,9 @@ class Counter:
             counts.deferred += 1
             reason = self._verdict(record).reason
             counts.deferrals[reason] = counts.deferrals.get(reason, 0) + 1
-        elif outcome is Outcome.NOT_A_BOUNCE:
+        elif outcome is Outcome.NOT_A_BOUNCE and not (
+            record.kind == "vacation" and tells_of_a_closed_mailbox(record, self._verdict(record).reason)
+        ):
             counts.not_bounces += 1
         else:
             self._bounce(record)

@@ -18,6 +18,30 @@ _HOST = re2.compile(
     r"|giving up on ([0-9.]{7,15})"
 )
 
+STILL = (
+    "not yet been delivered",
+    "has been delayed",
+    "will be retried",
+    "not need to do anything",
+    "not need to take any",
+)
+"""Words of a text about a delay."""
+_HOST_IN_GREETING = re2.compile(
+    r"(?i)(?:(?:mail system|postfix program) at host|qmail-send(?: program)? \w{1,12}|delivery software at"
+    r"|program at|mail server at|on the queue on|message from)\s+([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+)"
+)
+_RECEIVED_BY = re2.compile(r"(?i)(?:^|\s)by ([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+)")
+
+
+def reporting_host(mail: Mail, text: str) -> str | None:
+    """Return the host that wrote a bounce: its text names it, or the hop at which the bounce began."""
+    match = _HOST_IN_GREETING.search(text[:1000])
+    if match is None:
+        hop = (mail.fields.all("Received") or [""])[-1][:1000]
+        began_here = hop.startswith(("by ", "from localhost ")) or " with local " in hop
+        match = _RECEIVED_BY.search(hop) if began_here else None
+    return match.group(1) if match else None
+
 
 def failure(recipient: str | None, text: str, *, reporting: str | None = None, delayed: bool = False) -> Failure:
     """Build what is known from an address and the text below it."""

@@ -11,7 +11,7 @@ from whybounce.serving.intake.record import Outcome
 MAX_RECIPIENTS = 10_000
 
 _OUTCOMES = {"failed": Outcome.BOUNCED, "delayed": Outcome.DEFERRED, "failure": Outcome.BOUNCED}
-_SUCCESSES = ("delivered", "relayed", "expanded")
+_SUCCESSES = ("delivered", "relayed", "expanded", "deliverable")  # the last of Postfix, when asked whether it would
 _TYPE = re2.compile(r"^\s*[a-zA-Z][\w.-]*\s*;\s*")
 # X-Unix; 67: the exit code of a local mailer, no words. Domino and some gateways leave only codes.
 _WORDLESS = re2.compile(r"^[\d.\s;:#()-]*$")
@@ -22,16 +22,29 @@ def read(mail: Mail) -> list[Failure]:
     """Read the delivery status parts; empty when there are none."""
     found: list[Failure] = []
     for report in mail.reports:
-        groups = [fields_of(block) for block in _blocks(report)]
-        groups = [group for group in groups if group]
-        message = groups[0] if groups else None
-        reporting = _host(message.get("Reporting-MTA")) if message else None
-        for group in groups:
-            if _names_a_recipient(group):
-                found.append(_failure(group, reporting))
-            if len(found) >= MAX_RECIPIENTS:
-                return found
+        _keep_original(mail, fields_of(report))
+        found.extend(read_report(report)[: MAX_RECIPIENTS - len(found)])
     return found
+
+
+def read_report(report: str) -> list[Failure]:
+    """Read the text of a delivery status part, wherever it stands."""
+    found: list[Failure] = []
+    groups = [group for block in _blocks(report) if (group := fields_of(block))]
+    reporting = _host(groups[0].get("Reporting-MTA")) if groups else None
+    for group in groups:
+        if _names_a_recipient(group):
+            found.append(_failure(group, reporting))
+        if len(found) >= MAX_RECIPIENTS:
+            break
+    return found
+
+
+def _keep_original(mail: Mail, message: Fields) -> None:
+    """Take from the report what it says of the original, when that did not come back: when it arrived, its id."""
+    if not mail.original:
+        told = [("Message-ID", message.get("X-Original-Message-ID")), ("Date", message.get("Arrival-Date"))]
+        mail.original = Fields([(name, value) for name, value in told if value])
 
 
 def _blocks(report: str) -> list[str]:

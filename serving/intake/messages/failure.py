@@ -27,8 +27,8 @@ class Failure:
         Enhanced status code (RFC 3463).
     remote_mta, reporting_mta : str or None
         Host names.
-    kind : str or None
-        See ``BounceRecord.kind``.
+    kind, message_id : str or None
+        See ``BounceRecord``; ``message_id`` where the report names it itself.
     """
 
     recipient: str | None
@@ -38,6 +38,7 @@ class Failure:
     remote_mta: str | None = None
     reporting_mta: str | None = None
     kind: str | None = None
+    message_id: str | None = None
 
 
 _ADDRESS = re2.compile(r"[^\s<>()\[\],;:\"']{1,64}@[^\s<>()\[\],;:\"'@]{1,255}")
@@ -61,7 +62,10 @@ def clean_address(text: str | None) -> str | None:
     start, end = text.rfind("<"), text.rfind(">")
     if 0 <= start < end:
         text = text[start + 1 : end]
-    return text.strip().strip("\"'<>")[:320] or None
+    text = text.strip().strip("<>")
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":  # not the quotes of a local part
+        text = text[1:-1]
+    return text[:320] or None
 
 
 def first_address(text: str) -> str | None:

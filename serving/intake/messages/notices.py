@@ -1,11 +1,11 @@
-"""What arrives among bounces and is none: feedback reports, receipts, auto-replies, challenges."""
+"""What programs answer for people: auto-replies, and challenges that a sender is asked to pass."""
 
 from __future__ import annotations
 
 import re2
 
-from whybounce.serving.intake.messages.failure import Failure, clean_address, first_address, one_line
-from whybounce.serving.intake.messages.mime import Fields, Mail, fields_of
+from whybounce.serving.intake.messages.failure import Failure, all_addresses, clean_address, first_address, one_line
+from whybounce.serving.intake.messages.mime import Fields, Mail
 from whybounce.serving.intake.record import Outcome
 
 _MAX_REPLY = 2000  # characters of an auto-reply: what it says stands at the beginning
@@ -14,9 +14,19 @@ _CHALLENGES = re2.compile(
     r"(?i)(confirm|verify|validate|authenticate|prove).{0,60}(you are (a |not )|your (e-?mail|message|address|identity)"
     r"|human|sender)|challenge[- /]response|to (complete|finish) (the )?delivery|awaiting (your )?(confirm|approv)"
     r"|request (from|to) .{0,40}approved sender|whitelist(ed)? (yourself|your address)"
+    r"|(your|the) address (is|will be|gets) (added to|put on) (the|my|our) (whitelist|approved)"
+    r"|(has|have|needs?|requires?) (to be |that you )?(verif(y|ied|ication)|confirm(ed|ation)?)\b"
+    r"|(requires|remote|sender) (verification|confirmation)( request)?"
+    r"|(list of|only from) (approved senders|senders (whom |that |who )?I have approved)"
+    r"|click.{0,40}link.{0,60}(so that I|to (receive|deliver|complete|verify))"
     r"|anti-?spam (confirmation|verification)"
     r"|(bitte )?best(ä|ae)tigen sie ihre (nachricht|absender|e-?mail)|pending (your )?(confirmation|verification)"
+    r"|vous demande de (vous authentifier|confirmer)|authentifi(ez|er)-vous"
+    r"|confirm(e|ar|ação).{0,20}(o seu|seu|do seu) (envio|e-?mail|endereço)"
+    r"|confirm(e|ar) (su|tu) (mensaje|direcci(ó|o)n|correo)|conferm(a|i) (il tuo|la tua|il suo)"
 )
+# Header fields of programs that do nothing else
+_CHALLENGERS = ("X-Boxtrapper", "X-AskVersion")
 _AWAY = re2.compile(
     r"(?i)out of (the )?office|auto(matic|mated|-)?[ -]?(repl|respon|answer)|vacation|on (annual )?leave|on holiday"
     r"|away from (my|the) (desk|office|e-?mail)|abwesen|automatische antwort|nicht im (b(ü|ue)ro|haus)|absence"
@@ -24,24 +34,22 @@ _AWAY = re2.compile(
     r"|risposta automatica|afwezig|automatisch antwoord|frånvar|fraværende|poissa|自動(返信|応答)|不在|自动(回复|答复)"
     r"|no longer (with|work|employed|at)|has left|\booo\b|thank you for (your (e-?mail|message)|contacting)"
 )
-
-
-def read(mail: Mail) -> list[Failure]:
-    """Return the records of a notice that is no bounce; empty when it is none."""
-    if mail.feedback:
-        return [_feedback(mail, fields_of(part)) for part in mail.feedback]
-    if mail.receipts:
-        return [_receipt(mail, fields_of(part)) for part in mail.receipts]
-    return []
+_CODE = re2.compile(r"(?:^|\s)(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
+_SERVICE = re2.compile(r"(?i)^(?:.*[._+-])?(?:no-?reply|(?:anti-?)?spam|challenge|verif\w*|confirm\w*)(?:[._+-].*)?@")
 
 
 def automatic(mail: Mail) -> list[Failure]:
     """Recognise auto-replies and challenges: by what their header says, or by their words."""
     fields = mail.fields
+    if "X-Failed-Recipients" in fields:
+        return []
     subject = fields.get("Subject")
     body = mail.text[:_MAX_REPLY]
     marked = _is_marked(fields)
-    if _CHALLENGES.search(f"{subject}\n{body}") and (marked or _CHALLENGES.search(subject)):
+    if any(name in fields for name in _CHALLENGERS) or (
+        _CHALLENGES.search(f"{subject}\n{' '.join(body.split())}")
+        and (marked or _CHALLENGES.search(subject) or _without_return(fields, body))
+    ):
         return [_notice(mail, "challenge", f"Challenge-response: {subject}; {body}")]
     if marked or (_AWAY.search(subject) and not _from_daemon(fields)):
         return [_notice(mail, "vacation", f"Automatic reply: {subject}; {body}")]
@@ -49,7 +57,8 @@ def automatic(mail: Mail) -> list[Failure]:
 
 
 def _is_marked(fields: Fields) -> bool:
-    submitted = fields.get("Auto-Submitted").partition(";")[0].strip().lower()
+    # RFC 3834 lets parameters and comments follow: "auto-replied (vacation)"
+    submitted = fields.get("Auto-Submitted").partition(";")[0].partition("(")[0].strip().lower()
     if submitted == "auto-replied" and not _from_daemon(fields):
         return True
     if any(
@@ -61,36 +70,23 @@ def _is_marked(fields: Fields) -> bool:
     return submitted == "auto-generated" and bool(_AWAY.search(fields.get("Subject"))) and not _from_daemon(fields)
 
 
+def _without_return(fields: Fields, body: str) -> bool:
+    """Whether a program sent it that wants no answer, and that tells of no failed delivery."""
+    return (
+        fields.get("Return-Path").replace(" ", "") == "<>" and not _from_daemon(fields) and not _CODE.search(body)
+    )  # fmt: skip
+
+
 def _from_daemon(fields: Fields) -> bool:
     sender = fields.get("From").lower()
     return "mailer-daemon" in sender or "postmaster" in sender or "mail delivery s" in sender
 
 
 def _notice(mail: Mail, kind: str, text: str) -> Failure:
-    who = first_address(mail.fields.get("From")) or clean_address(mail.fields.get("From"))
+    sender = mail.fields.get("From")
+    who = first_address(sender) or clean_address(sender)
+    if kind == "challenge" and who and _SERVICE.match(who):  # it writes for somebody, whom it names
+        ours = {who.lower(), *(address.lower() for address in all_addresses(mail.fields.get("To")))}
+        named = all_addresses(f"{mail.fields.get('Subject')} {mail.text[:_MAX_REPLY]}")
+        who = next((address for address in named if address.lower() not in ours), who)
     return Failure(who, one_line(text), Outcome.NOT_A_BOUNCE, kind=kind)
-
-
-def _feedback(mail: Mail, report: Fields) -> Failure:
-    what = one_line(report.get("Feedback-Type"))[:40] or "abuse"
-    recipient = clean_address(report.get("Original-Rcpt-To")) or clean_address(report.get("Removal-Recipient"))
-    if recipient is None:
-        recipient = first_address(mail.original.get("To"))
-    text = f"Feedback report: {what}"
-    return Failure(
-        recipient, text, Outcome.NOT_A_BOUNCE, reporting_mta=_host(report.get("Reporting-MTA")), kind="feedback_report"
-    )
-
-
-def _receipt(mail: Mail, report: Fields) -> Failure:
-    disposition = one_line(report.get("Disposition"))[:100]
-    recipient = clean_address(report.get("Final-Recipient")) or first_address(mail.fields.get("From"))
-    return Failure(
-        recipient, f"Read receipt: {disposition}", Outcome.NOT_A_BOUNCE,
-        reporting_mta=_host(report.get("Reporting-UA")), kind="receipt",
-    )  # fmt: skip
-
-
-def _host(value: str) -> str | None:
-    words = value.rpartition(";" if value.lower().startswith("dns") else "\0")[2].partition(";")[0].split()
-    return words[0][:255] if words else None

@@ -8,16 +8,21 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from whybounce.serving.intake.messages import dsn, fallback, lists, mailbox_hosts, notices, plain_mta
+from whybounce.serving.intake.messages.delays import told_apart
+from whybounce.serving.intake.messages.exim import exim
 from whybounce.serving.intake.messages.failure import Failure, recipients_of
+from whybounce.serving.intake.messages.feedback import feedback
 from whybounce.serving.intake.messages.mime import Fields, Mail, open_mail
+from whybounce.serving.intake.messages.receipts import receipt
+from whybounce.serving.intake.messages.sendmail import sendmail
 from whybounce.serving.intake.record import BounceRecord
 
 _TEXTS: tuple[tuple[str, Callable[[Mail], list[Failure]]], ...] = (
     ("yahoo", plain_mta.yahoo),
-    ("qmail", plain_mta.qmail),
     ("postfix", plain_mta.postfix),
-    ("exim", plain_mta.exim),
-    ("sendmail", plain_mta.sendmail),
+    ("qmail", plain_mta.qmail),
+    ("exim", exim),
+    ("sendmail", sendmail),
     ("amazon-ses", mailbox_hosts.amazon_ses),
     ("exchange", mailbox_hosts.exchange),
     ("domino", mailbox_hosts.domino),
@@ -64,14 +69,14 @@ def read_message(data: bytes, source: str = "", *, _depth: int = 0) -> MessageRe
         inner = read_message(mail.returned_bytes(), source, _depth=_depth + 1)  # a bounce that was forwarded whole
         if inner.kind is not None:
             return inner
-    return MessageReading(kind, tuple(_records(mail, failures, source)), mail.cut)
+    return MessageReading(kind, tuple(_records(mail, told_apart(failures), source)), mail.cut)
 
 
 def _understood(mail: Mail) -> tuple[str | None, list[Failure]]:
-    if mail.feedback:
-        return "feedback-report", notices.read(mail)
-    if mail.receipts:
-        return "receipt", notices.read(mail)
+    for kind, notice in (("feedback-report", feedback), ("receipt", receipt)):
+        failures = notice(mail)
+        if failures:
+            return kind, failures
     failures = dsn.read(mail)
     if failures:
         return "dsn", _completed(mail, failures)
@@ -138,7 +143,7 @@ def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[Bounc
             enhanced_status=_telling(one),
             remote_host=one.remote_mta,
             reporting_mta=one.reporting_mta,
-            message_id=message_id,
+            message_id=one.message_id or message_id,
             campaign=campaign,
             sent_at=sent,
             occurred_at=occurred,
