@@ -1,9 +1,9 @@
 """Saving and loading a trained model: a folder with a joblib file and a manifest.
 
 The manifest names the joblib file and holds its digest. The digest is compared before
-anything is unpickled, so a damaged or swapped file is never executed. The digest
-guards against accidents, not against somebody who can write both files: load
-artifacts from folders you trust only.
+anything is unpickled, so a damaged or swapped file is never read. The digest guards
+against accidents, not against somebody who can write both files; from such a file no
+code is run either (see :mod:`whybounce.model.unpickle`), but its answers are theirs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from io import BytesIO
@@ -19,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-from sklearn.exceptions import InconsistentVersionWarning
 
 from whybounce.model.classifier import TextClassifier
 from whybounce.model.custom import as_table, custom_reasons
 from whybounce.model.errors import ArtifactError
 from whybounce.model.taxonomy import TAXONOMY, Taxonomy
+from whybounce.model.unpickle import attributes
 
 FORMAT_VERSION = 1
 SHIPPED = Path(__file__).parent / "artifact"
@@ -151,12 +150,10 @@ def load(folder: Path) -> tuple[TextClassifier, Manifest]:
             f"install {made} or run: whybounce train"
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InconsistentVersionWarning)
-            classifier = TextClassifier(joblib.load(BytesIO(payload)))
+        classifier = TextClassifier(attributes(payload))
     except ArtifactError:
         raise
-    except Exception as error:  # unpickling runs library code that may raise anything
+    except Exception as error:  # damaged data may raise anything
         raise ArtifactError(f"{folder / manifest.model_file} cannot be loaded ({error}); train it again") from error
     if classifier.labels != manifest.labels:
         raise ArtifactError(f"{folder} holds other labels than its manifest; train it again")

@@ -7,32 +7,22 @@ the same numbers taken out of the fitted pipeline; a test holds the two equal.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.feature_selection import SelectKBest
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import FeatureUnion, Pipeline
 
 from whybounce.model.errors import ArtifactError
-from whybounce.model.features import char_features, char_ngrams, code_features, split
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.intp]
+from whybounce.model.reading import FloatArray, IntArray, Reader, Readings, Vocabulary
 
 OWN_DOCUMENTS = "own_documents_"
 """Attribute of a pipeline: digests of the documents that the user's own rows label with one voice."""
 
+Contributions = list[tuple[str, float]]
+"""Features with the log-odds that they add, most first."""
 
-MOST = 16 * 1024
-"""A feature comes no more often in a text: that has no more characters."""
-_SUBLINEAR = 1.0 + np.log(np.maximum(1, np.arange(MOST + 1)))
+_LOW = np.int64(0xFFFFFFFF)
 
 
 def digest(doc: str) -> int:
@@ -40,49 +30,16 @@ def digest(doc: str) -> int:
     return int.from_bytes(blake2b(doc.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One vectoriser of the union, as plain data.
-
-    ``vocabulary`` maps a feature to its number; features of all blocks are numbered
-    through, and those of this one end before ``end``. ``of_word``, where a feature never
-    reaches over a word, remembers the numbers of a word's features.
-    """
-
-    analyzer: Callable[[str], list[str]]
-    vocabulary: dict[str, int]
-    weight: float
-    end: int
-    of_word: Callable[[str], IntArray] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a document is to the classifier.
-
-    Attributes
-    ----------
-    features : numpy.ndarray of int, shape (n,)
-        The selected features that it has, ascending.
-    values : numpy.ndarray of float32, shape (n,)
-        Their tf-idf, sublinear, each block with the length of its weight.
-    coefficients : numpy.ndarray of float32, shape (n, labels)
-    """
-
-    features: IntArray
-    values: FloatArray
-    coefficients: FloatArray
-
-
 class TextClassifier:
     """Probabilities and explanations from a fitted pipeline.
 
     Parameters
     ----------
-    pipeline : sklearn.pipeline.Pipeline
+    pipeline : sklearn.pipeline.Pipeline, or its attributes
         Steps ``features`` (a FeatureUnion of TfidfVectorizer), ``select``
         (SelectKBest) and ``classify`` (multinomial LogisticRegression whose
-        coefficients carry the calibration temperature).
+        coefficients carry the calibration temperature). Only fitted attributes are
+        read, so what :func:`whybounce.model.unpickle.attributes` returns will do.
 
     Raises
     ------
@@ -90,125 +47,127 @@ class TextClassifier:
         When the object is not such a pipeline.
     """
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
+    def __init__(self, pipeline: Any) -> None:
         try:
-            union: FeatureUnion = pipeline.named_steps["features"]
-            select: SelectKBest = pipeline.named_steps["select"]
-            classify: LogisticRegression = pipeline.named_steps["classify"]
+            steps = dict(pipeline.steps)
+            union, select, classify = steps["features"], steps["select"], steps["classify"]
             self.labels: tuple[str, ...] = tuple(str(label) for label in classify.classes_)
+            coefficients, intercept = classify.coef_, classify.intercept_
+            if len(self.labels) == 2 and len(coefficients) == 1:
+                # Of two labels scikit-learn keeps the score of the second against the first.
+                coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
+                intercept = np.append(np.zeros_like(intercept), intercept)
             # Less its mean over the labels, a coefficient gives the same softmax, and says by
             # itself how far a feature lifts one label above the others.
-            centred = classify.coef_ - classify.coef_.mean(axis=0)
+            centred = coefficients - coefficients.mean(axis=0)
             self._coefficients: FloatArray = np.ascontiguousarray(centred.T, dtype=np.float32)
-            self._intercept: FloatArray = classify.intercept_.astype(np.float32)
-            kept = select.get_support(indices=True)
-            count = select.n_features_in_
-            # A feature that the selection dropped still counts for the length of the vector.
-            self._rows = np.full(count, -1, dtype=np.intp)
-            self._rows[kept] = np.arange(len(kept))
-            self._blocks, self._idf = _blocks(union, count)
-            self._ends = np.array([block.end for block in self._blocks[:-1]], dtype=np.intp)
+            self._intercept: FloatArray = np.asarray(intercept, dtype=np.float32)
+            vocabularies = _vocabularies(union)
+            kept = _selected(select)
+            if len(kept) != len(self._coefficients):
+                raise ValueError("selection and coefficients are of different sizes")
+            self._reader = Reader(vocabularies, kept)
+            names = [name for one in vocabularies for name in sorted(one.numbers, key=one.numbers.__getitem__)]
+            self._names: list[str] = [names[number] for number in kept.tolist()]
             self._own = frozenset(getattr(pipeline, OWN_DOCUMENTS, ()))
-            self._names: list[str] = [feature for block in self._blocks for feature in block.vocabulary]
-            # Scoring and explaining follow each other: the vector is made once.
-            self._vector = lru_cache(maxsize=8)(self._read)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
             raise ArtifactError(f"the artifact holds no whybounce pipeline ({error}); train it again") from error
 
     def labelled_by_user(self, doc: str) -> bool:
         """Whether the user's own rows say with one voice what this document means."""
         return bool(self._own) and digest(doc) in self._own
 
-    def probabilities(self, doc: str) -> FloatArray:
-        """Return the probability of each label, shape ``(len(labels),)``."""
-        read = self._vector(doc)
-        scores = read.values @ read.coefficients
-        scores += self._intercept
-        scores -= scores.max()
+    def read(self, docs: Sequence[str]) -> Readings:
+        """Read documents, once for all that is asked of them."""
+        return self._reader.read(docs)
+
+    def probabilities_of(self, readings: Readings) -> FloatArray:
+        """Return the probability of each label, shape ``(len(readings), len(labels))``."""
+        scores = np.tile(self._intercept, (len(readings), 1))
+        filled = np.flatnonzero(readings.starts[1:] > readings.starts[:-1])
+        if len(filled):
+            products = self._coefficients.take(readings.rows, axis=0)
+            products *= readings.values[:, None]
+            scores[filled] += np.add.reduceat(products, readings.starts[filled], axis=0)
+        scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
-        scores /= scores.sum()
+        scores /= scores.sum(axis=1, keepdims=True)
         return scores
 
-    def contributions(self, doc: str, label: str, *, top: int = 6) -> list[tuple[str, float]]:
-        """Return the features of ``doc`` that speak most for a label, with log-odds.
+    def contributions_of(
+        self, readings: Readings, labels: Sequence[str | None], *, top: int = 6
+    ) -> list[Contributions]:
+        """Return for each document the features that speak most for its label; nothing for None.
 
         The weight of a feature is what it adds to the label's score beyond what it
         adds to the labels on average.
         """
-        read = self._vector(doc)
-        gains = read.values * read.coefficients[:, self.labels.index(label)]
-        best = (-gains).argsort(kind="stable")[:top]
+        places = {label: place for place, label in enumerate(self.labels)}
+        columns = np.array([-1 if label is None else places[label] for label in labels], dtype=np.int64)
+        owner = readings.documents
+        column = columns[owner]
+        gains = self._coefficients[readings.rows, column]
+        gains *= readings.values
+        speaking = np.flatnonzero((gains > 0) & (column >= 0))
+        return self._best(gains, speaking, owner[speaking], readings, top)
+
+    def _best(
+        self, gains: FloatArray, speaking: IntArray, owner: IntArray, readings: Readings, top: int
+    ) -> list[Contributions]:
+        sizes = np.bincount(owner, minlength=len(readings))
+        starts = np.cumsum(sizes) - sizes
+        # One number for each that sorts by gain, then by feature: the bits of a positive float are in order.
+        keys = gains[speaking].view(np.int32).astype(np.int64) << 32 | (_LOW - speaking)
+        table = np.zeros((len(readings), max(top, int(sizes.max(initial=0)))), dtype=np.int64)
+        table[owner, np.arange(len(speaking)) - starts[owner]] = keys
+        if table.shape[1] > top:
+            table = np.partition(table, table.shape[1] - top, axis=1)[:, -top:]
+        table.sort(axis=1)
+        found = _LOW - (table & _LOW)
+        found[table == 0] = 0
+        rows, weights = readings.rows, gains
         names = self._names
+        if not len(rows):
+            return [[] for _ in range(len(readings))]
         return [
-            (names[feature], gain)
-            for feature, gain in zip(read.features[best].tolist(), gains[best].tolist(), strict=True)
-            if gain > 0
+            [(names[row], gain) for row, gain, key in zip(some, more, known, strict=True) if key]
+            for some, more, known in zip(
+                rows[found][:, ::-1].tolist(), weights[found][:, ::-1].tolist(), table[:, ::-1].tolist(), strict=True
+            )
         ]
 
-    def _read(self, doc: str) -> Reading:
-        words, marks = split(doc)
-        pieces: list[IntArray] = []
-        few: list[int | None] = []
-        for block in self._blocks:
-            if block.of_word is not None:
-                pieces += map(block.of_word, words)
-            elif block.analyzer is code_features:
-                few += map(block.vocabulary.get, marks)
-            else:
-                few += map(block.vocabulary.get, block.analyzer(doc))
-        pieces.append(np.array([number for number in few if number is not None], dtype=np.intp))
-        numbers = np.concatenate(pieces)
-        numbers.sort()
-        # Equal numbers stand side by side: where another begins, and how many there are of each.
-        new = np.empty(len(numbers), dtype=bool)
-        new[:1] = True
-        np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
-        features = numbers[new]
-        values = self._idf[features]
-        if len(features) < len(numbers):
-            starts = new.nonzero()[0]
-            counts = np.diff(starts, append=len(numbers))
-            values *= _SUBLINEAR[counts]
-        start = 0
-        squares = values * values
-        for block, end in zip(self._blocks, (*features.searchsorted(self._ends).tolist(), len(features)), strict=True):
-            if end > start:
-                values[start:end] *= block.weight / math.sqrt(squares[start:end].sum())
-            start = end
-        rows = self._rows[features]
-        kept = rows >= 0
-        return Reading(features[kept], values[kept].astype(np.float32), self._coefficients[rows[kept]])
+    def probabilities(self, doc: str) -> FloatArray:
+        """Return the probability of each label for one document, shape ``(len(labels),)``."""
+        return self.probabilities_of(self.read([doc]))[0]
+
+    def contributions(self, doc: str, label: str, *, top: int = 6) -> Contributions:
+        """Return the features of one document that speak most for a label; see :meth:`contributions_of`.
+
+        Raises
+        ------
+        ValueError
+            For a label that the classifier does not know.
+        """
+        if label not in self.labels:
+            raise ValueError(f"{label!r} is not among the labels of the classifier")
+        return self.contributions_of(self.read([doc]), [label], top=top)[0]
 
 
-def _blocks(union: FeatureUnion, count: int) -> tuple[tuple[Block, ...], npt.NDArray[np.float64]]:
+def _vocabularies(union: Any) -> list[Vocabulary]:
     weights = union.transformer_weights or {}
-    idf = np.ones(count)
-    blocks = []
-    start = 0
-    for name, vectorizer in union.transformer_list:
-        if not isinstance(vectorizer, TfidfVectorizer):
-            raise TypeError(f"{name} is not a TfidfVectorizer")
-        ordered = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
-        vocabulary = {feature: start + index for index, feature in enumerate(ordered)}
-        if vectorizer.use_idf:
-            idf[start : start + len(ordered)] = vectorizer.idf_
-        blocks.append(
-            Block(
-                vectorizer.analyzer,
-                vocabulary,
-                float(weights.get(name, 1.0)),
-                start + len(ordered),
-                _word_memo(vocabulary) if vectorizer.analyzer is char_features else None,
-            )
+    return [
+        Vocabulary(
+            vectorizer.analyzer,
+            vectorizer.vocabulary_,
+            vectorizer._tfidf.idf_ if vectorizer.use_idf else None,
+            float(weights.get(name, 1.0)),
         )
-        start += len(ordered)
-    return tuple(blocks), idf
+        for name, vectorizer in union.transformer_list
+    ]
 
 
-def _word_memo(vocabulary: dict[str, int]) -> Callable[[str], IntArray]:
-    @lru_cache(maxsize=16384)
-    def of_word(word: str) -> IntArray:
-        return np.array([vocabulary[gram] for gram in char_ngrams(word) if gram in vocabulary], dtype=np.intp)
-
-    return of_word
+def _selected(select: Any) -> IntArray:
+    """What ``SelectKBest.get_support(indices=True)`` returns: the best, and of equals the later ones."""
+    scores = np.where(np.isnan(select.scores_), np.finfo(select.scores_.dtype).min, select.scores_)
+    count = len(scores) if select.k == "all" else int(select.k)
+    return np.sort(np.argsort(scores, kind="stable")[len(scores) - count :])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ from whybounce.model.codes import names_cause
 from whybounce.model.diagnostic import Diagnostic, Phase
 from whybounce.model.features import document
 from whybounce.model.prediction import Alternative, DecidedBy, Evidence
-from whybounce.model.rules import RuleMatch, RuleSet, is_silent
+from whybounce.model.reading import Readings
+from whybounce.model.rules import Judgement, RuleMatch, RuleSet, is_silent
 from whybounce.model.taxonomy import TAXONOMY, Reason
 
 HARD = TAXONOMY.hard
@@ -48,6 +49,18 @@ class Verdict:
     throttled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """What the rules leave to the model."""
+
+    place: int
+    diagnostic: Diagnostic
+    doc: str
+    judgement: Judgement
+    rule: RuleMatch | None
+    labelled: bool
+
+
 def decide(
     diagnostic: Diagnostic,
     classifier: TextClassifier,
@@ -55,7 +68,18 @@ def decide(
     rules: RuleSet,
     hard: frozenset[str] = HARD,
 ) -> Verdict:
-    """Decide on a parsed diagnostic with model and rules.
+    """Decide on one parsed diagnostic; see :func:`decide_many`."""
+    return decide_many([diagnostic], classifier, manifest, rules, hard)[0]
+
+
+def decide_many(
+    diagnostics: Sequence[Diagnostic],
+    classifier: TextClassifier,
+    manifest: Manifest,
+    rules: RuleSet,
+    hard: frozenset[str] = HARD,
+) -> list[Verdict]:
+    """Decide on parsed diagnostics with model and rules, each for itself.
 
     The rules' verdict speaks in the model's ranking. The model decides when its
     confidence then reaches the manifest's threshold and the text has words; otherwise
@@ -64,33 +88,81 @@ def decide(
     ``hard_threshold``. Where the user's own labels say with one voice what a text means,
     the rules keep silent, but for their veto.
     """
-    judgement = rules.judge(diagnostic)
-    rule = judgement.verdict
-    doc = document(diagnostic)
-    theirs = classifier.labelled_by_user(doc)
-    if theirs:
-        rule = None
-    elif not has_words(diagnostic.words) or (is_silent(diagnostic.words) and _codes_decide(diagnostic)):
-        return _by_rules(diagnostic, rule)
-    own = rank(classifier.labels, classifier.probabilities(doc))
+    verdicts: list[Any] = [None] * len(diagnostics)
+    left: list[_Open] = []
+    for place, diagnostic in enumerate(diagnostics):
+        judgement = rules.judge(diagnostic)
+        rule = judgement.verdict
+        doc = document(diagnostic)
+        labelled = classifier.labelled_by_user(doc)
+        if labelled:
+            rule = None
+        elif not has_words(diagnostic.words) or (is_silent(diagnostic.words) and _codes_decide(diagnostic)):
+            verdicts[place] = _by_rules(diagnostic, rule)
+            continue
+        left.append(_Open(place, diagnostic, doc, judgement, rule, labelled))
+    if left:
+        readings = classifier.read([one.doc for one in left])
+        ranked = rank_many(classifier.labels, classifier.probabilities_of(readings))
+        choices = [_weigh(one, own, manifest, hard) for one, own in zip(left, ranked, strict=True)]
+        found = _verdicts([one.diagnostic for one in left], choices, classifier, readings, manifest.review_below)
+        for one, verdict in zip(left, found, strict=True):
+            verdicts[one.place] = verdict
+    return verdicts
+
+
+class _Choice(NamedTuple):
+    reason: str
+    confidence: float
+    rule: RuleMatch | None
+    """The rule that had the last word; None when the model did."""
+    ranking: Ranking
+
+
+def _weigh(one: _Open, own: Ranking, manifest: Manifest, hard: frozenset[str]) -> _Choice:
+    rule = one.rule
     joint = pool(own, rule, manifest.rule_weight)
     touched = joint[0][0] in hard or (rule is not None and rule.reason in hard)
-    against = bar(diagnostic, judgement.veto) if touched else _NOTHING
-    if theirs and against.veto == Reason.RELAY_DENIED:
+    against = bar(one.diagnostic, one.judgement.veto) if touched else _NOTHING
+    if one.labelled and against.veto == Reason.RELAY_DENIED:
         # "Not hosted here" is as much about the recipient's domain; there the user's word counts.
         against = Bar(None, against.early)
-    reason, confidence, by_rule = resolve(own, joint, rule, against, manifest, hard)
-    if by_rule is None:
-        return _by_model(diagnostic, classifier, doc, joint, reason, confidence, manifest.review_below)
-    return Verdict(
-        reason=reason,
-        confidence=_rounded(confidence),
-        alternatives=_alternatives(joint, reason),
-        decided_by=DecidedBy.RULES,
-        evidence=(Evidence("rule", by_rule.text, id=by_rule.rule_id),),
-        unsure=confidence < manifest.review_below,
-        throttled=_is_throttled(reason, diagnostic),
-    )
+    return _Choice(*resolve(own, joint, rule, against, manifest, hard), joint)
+
+
+def _verdicts(
+    diagnostics: Sequence[Diagnostic],
+    choices: Sequence[_Choice],
+    classifier: TextClassifier,
+    readings: Readings,
+    review_below: float,
+) -> list[Verdict]:
+    """Say what was chosen, with what spoke for it where the model did."""
+    known = frozenset(classifier.labels)
+    # A rule's veto may name a reason that a model without the corpus has never seen.
+    labels = [choice.reason if choice.rule is None and choice.reason in known else None for choice in choices]
+    return [
+        Verdict(
+            reason,
+            _rounded(confidence),
+            _alternatives(ranking, reason),
+            DecidedBy.MODEL if rule is None else DecidedBy.RULES,
+            tuple([_evidence(text, gain) for text, gain in spoken])
+            if rule is None
+            else (Evidence("rule", rule.text, rule.rule_id),),
+            confidence < review_below,
+            _is_throttled(reason, diagnostic),
+        )
+        for diagnostic, (reason, confidence, rule, ranking), spoken in zip(
+            diagnostics, choices, classifier.contributions_of(readings, labels), strict=True
+        )
+    ]
+
+
+def _evidence(text: str, gain: float) -> Evidence:
+    if text[0] == "=":
+        return Evidence("code", text.lstrip("="), None, round(gain, 3))
+    return Evidence("ngram", text, None, round(gain, 3))
 
 
 def _codes_decide(diagnostic: Diagnostic) -> bool:
@@ -182,45 +254,17 @@ def resolve(
     return rule.reason, limits.confidence[f"{rule.kind}_{'agree' if agrees else 'alone'}"], rule
 
 
-def decide_by_model(diagnostic: Diagnostic, classifier: TextClassifier) -> Verdict:
+def decide_by_model(diagnostics: Sequence[Diagnostic], classifier: TextClassifier) -> list[Verdict]:
     """Decide with the model alone, sure or not."""
-    doc = document(diagnostic)
-    ranked = rank(classifier.labels, classifier.probabilities(doc))
-    return _by_model(diagnostic, classifier, doc, ranked, *ranked[0], review_below=0.0)
+    readings = classifier.read([document(diagnostic) for diagnostic in diagnostics])
+    ranked = rank_many(classifier.labels, classifier.probabilities_of(readings))
+    choices = [_Choice(*own[0], None, own) for own in ranked]
+    return _verdicts(diagnostics, choices, classifier, readings, review_below=0.0)
 
 
 def decide_by_rules(diagnostic: Diagnostic, rules: RuleSet) -> Verdict:
     """Decide with the rules alone, as when no model could be loaded."""
     return _by_rules(diagnostic, rules.decide(diagnostic))
-
-
-def _by_model(
-    diagnostic: Diagnostic,
-    classifier: TextClassifier,
-    doc: str,
-    ranked: Ranking,
-    reason: str,
-    confidence: float,
-    review_below: float,
-) -> Verdict:
-    # A rule's veto may name a reason that a model without the corpus has never seen.
-    ngrams = classifier.contributions(doc, reason) if reason in classifier.labels else []
-    return Verdict(
-        reason=reason,
-        confidence=_rounded(confidence),
-        alternatives=_alternatives(ranked, reason),
-        decided_by=DecidedBy.MODEL,
-        evidence=tuple(
-            [
-                Evidence("code", text.lstrip("="), None, round(gain, 3))
-                if text[0] == "="
-                else Evidence("ngram", text, None, round(gain, 3))
-                for text, gain in ngrams
-            ]
-        ),
-        unsure=confidence < review_below,
-        throttled=_is_throttled(reason, diagnostic),
-    )
 
 
 def has_words(words: str) -> bool:
@@ -230,8 +274,16 @@ def has_words(words: str) -> bool:
 
 def rank(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]) -> Ranking:
     """Order labels by their probabilities."""
-    values = probabilities.tolist()
-    return [(labels[index], values[index]) for index in probabilities.argsort()[::-1].tolist()]
+    return rank_many(labels, probabilities[None, :])[0]
+
+
+def rank_many(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]) -> list[Ranking]:
+    """Order labels by their probabilities, row by row; equals stand in the order of the labels."""
+    orders = np.argsort(-probabilities, axis=1, kind="stable").tolist()
+    return [
+        [(labels[place], values[place]) for place in order]
+        for order, values in zip(orders, probabilities.tolist(), strict=True)
+    ]
 
 
 def _choose(ranked: Ranking, hard_threshold: float, against: Bar, hard: frozenset[str]) -> tuple[str, float]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from whybounce.model import artifact, explain
 from whybounce.model.category import category_of
 from whybounce.model.classifier import TextClassifier
-from whybounce.model.decision import Verdict, decide, decide_by_model, decide_by_rules
+from whybounce.model.decision import Verdict, decide_by_model, decide_by_rules, decide_many
 from whybounce.model.diagnostic import Diagnostic, as_phase, parse_template, provider_of_host
 from whybounce.model.errors import ArtifactError
 from whybounce.model.masking import MAX_TEXT, normalise, template_of
+from whybounce.model.memory import Memory
 from whybounce.model.prediction import Prediction
 from whybounce.model.retry import names_a_time, retry_after_seconds
 from whybounce.model.rules import RuleSet, default_rules
@@ -24,6 +26,14 @@ log = logging.getLogger(__name__)
 
 CACHE_SIZE = 65536
 """Templates whose predictions are remembered."""
+
+AT_ONCE = 32
+"""Texts that are predicted together: fewer cost more each, more keep a service's other requests waiting."""
+
+Fields = tuple[str, int | None, str | None, str | None, str | None]
+"""A template with reply code, enhanced status code, phase and provider, where they are known from elsewhere."""
+Key = str | Fields
+"""What a verdict is remembered by: the template alone when nothing else is known."""
 
 
 class Remembered:
@@ -96,7 +106,9 @@ class BounceClassifier:
         self.taxonomy = taxonomy
         self._hard = taxonomy.hard
         self.model_only = model_only
-        self._recall = lru_cache(maxsize=cache_size)(self._judge)
+        self._memory: Memory[Remembered] = Memory(cache_size)
+        self._asked = 0
+        self._missed = 0
 
     @classmethod
     def load(
@@ -140,11 +152,10 @@ class BounceClassifier:
 
     def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """Predict many diagnostics, in their order. Never raises on any ``str``."""
-        recall = self._recall
         return [
             remembered.prediction if not remembered.names_a_time and len(text) <= MAX_TEXT else remembered.of(text)
-            for text in texts
-            for remembered in (recall(template_of(text)),)
+            for part in _parts(texts)
+            for text, remembered in zip(part, self._recall_all(list(map(template_of, part))), strict=True)
         ]
 
     def predict_one(
@@ -176,39 +187,39 @@ class BounceClassifier:
         remote_host: str | None = None,
     ) -> Remembered:
         """Return the remembered verdict on the template of a text; see :meth:`predict_one`."""
-        template = template_of(text)
         if reply_code is None and enhanced_status is None and command is None and remote_host is None:
-            return self._recall(template)
-        return self._recall(template, reply_code, enhanced_status, as_phase(command), provider_of_host(remote_host))
+            return self._recall(template_of(text))
+        phase, provider = as_phase(command), provider_of_host(remote_host)
+        return self._recall((template_of(text), reply_code, enhanced_status, phase, provider))
 
-    def recall_template(
-        self,
-        template: str,
-        reply_code: int | None = None,
-        enhanced_status: str | None = None,
-        phase: str | None = None,
-        provider: str | None = None,
-    ) -> Remembered:
-        """Return the remembered verdict on a masked template.
+    def recall_many(self, texts: Sequence[str]) -> list[Remembered]:
+        """Return the remembered verdicts on the templates of texts, in their order."""
+        return [one for part in _parts(texts) for one in self._recall_all(list(map(template_of, part)))]
 
-        ``phase`` and ``provider`` are what :func:`~whybounce.model.diagnostic.as_phase` and
-        :func:`~whybounce.model.diagnostic.provider_of_host` make of a command and a host.
+    def recall_templates(self, known: Iterable[Key]) -> list[Remembered]:
+        """Return the remembered verdicts on masked templates, in their order.
+
+        Parameters
+        ----------
+        known : iterable of str or tuple
+            Templates; with reply code, enhanced status code, phase and provider where they are
+            known from elsewhere. Phase and provider are what
+            :func:`~whybounce.model.diagnostic.as_phase` and
+            :func:`~whybounce.model.diagnostic.provider_of_host` make of a command and a host.
         """
-        if reply_code is None and enhanced_status is None and phase is None and provider is None:
-            return self._recall(template)
-        return self._recall(template, reply_code, enhanced_status, phase, provider)
+        return [one for part in _parts(known) for one in self._recall_all([_key(key) for key in part])]
 
     def predict_template(self, template: str, **fields: int | str | None) -> Prediction:
         """Predict a text whose masked template is all that is known, with the fields of :meth:`predict_one`."""
         code, status = fields.get("reply_code"), fields.get("enhanced_status")
         command, host = fields.get("command"), fields.get("remote_host")
-        return self._recall(template, code, status, as_phase(command), provider_of_host(host)).prediction  # type: ignore[arg-type]
+        key = (template, code, status, as_phase(command), provider_of_host(host))  # type: ignore[arg-type]
+        return self._recall(_key(key)).prediction  # type: ignore[arg-type]
 
     @property
     def cache_stats(self) -> tuple[int, int]:
         """Hits and misses of the remembered verdicts."""
-        info = self._recall.cache_info()
-        return info.hits, info.misses
+        return self._asked - self._missed, self._missed
 
     def explain(self, text: str, **fields: int | str | None) -> explain.Explanation:
         """Show the parsed diagnostic and the words that decided.
@@ -218,33 +229,37 @@ class BounceClassifier:
         prediction = self.predict_one(text, **fields)  # type: ignore[arg-type]
         return explain.explain(self, text, prediction, fields)
 
-    def _judge(
-        self,
-        template: str,
-        reply_code: int | None = None,
-        enhanced_status: str | None = None,
-        command: str | None = None,
-        provider: str | None = None,
-    ) -> Remembered:
-        diagnostic = parse_template(
-            template,
-            text="",
-            normalised="",
-            truncated=False,
-            reply_code=reply_code,
-            enhanced_status=enhanced_status,
-            command=command,
-        )
-        if provider:
-            diagnostic = replace(diagnostic, provider=provider)
-        return Remembered(self._prediction(diagnostic, self._decide(diagnostic)))
+    def _recall(self, key: Key) -> Remembered:
+        self._asked += 1
+        found = self._memory.get(key)
+        return found if found is not None else self._judge([key])[0]
 
-    def _decide(self, diagnostic: Diagnostic) -> Verdict:
+    def _recall_all(self, keys: Sequence[Key]) -> list[Remembered]:
+        self._asked += len(keys)
+        found = list(map(self._memory.get, keys))
+        if None not in found:
+            return found  # type: ignore[return-value]
+        unknown = list(dict.fromkeys(key for key, one in zip(keys, found, strict=True) if one is None))
+        judged = dict(zip(unknown, self._judge(unknown), strict=True))
+        return [judged[key] if one is None else one for key, one in zip(keys, found, strict=True)]
+
+    def _judge(self, keys: Sequence[Key]) -> list[Remembered]:
+        self._missed += len(keys)
+        diagnostics = [_diagnostic(key) for key in keys]
+        judged = [
+            Remembered(self._prediction(diagnostic, verdict))
+            for diagnostic, verdict in zip(diagnostics, self._decide(diagnostics), strict=True)
+        ]
+        for key, one in zip(keys, judged, strict=True):
+            self._memory.put(key, one)
+        return judged
+
+    def _decide(self, diagnostics: Sequence[Diagnostic]) -> list[Verdict]:
         if self.classifier is None or self.manifest is None:
-            return decide_by_rules(diagnostic, self.rules)
+            return [decide_by_rules(diagnostic, self.rules) for diagnostic in diagnostics]
         if self.model_only:
-            return decide_by_model(diagnostic, self.classifier)
-        return decide(diagnostic, self.classifier, self.manifest, self.rules, self._hard)
+            return decide_by_model(diagnostics, self.classifier)
+        return decide_many(diagnostics, self.classifier, self.manifest, self.rules, self._hard)
 
     def _prediction(self, diagnostic: Diagnostic, verdict: Verdict) -> Prediction:
         info = self.taxonomy[verdict.reason]
@@ -270,3 +285,27 @@ class BounceClassifier:
             truncated=False,
             degraded=self.degraded,
         )
+
+
+def _parts(things: Iterable[Any]) -> Iterator[list[Any]]:
+    source = iter(things)
+    while part := list(islice(source, AT_ONCE)):
+        yield part
+
+
+def _key(key: Key) -> Key:
+    return key[0] if not isinstance(key, str) and key[1:] == (None, None, None, None) else key
+
+
+def _diagnostic(key: Key) -> Diagnostic:
+    template, code, status, phase, provider = (key, None, None, None, None) if isinstance(key, str) else key
+    diagnostic = parse_template(
+        template,
+        text="",
+        normalised="",
+        truncated=False,
+        reply_code=code,
+        enhanced_status=status,
+        command=phase,
+    )
+    return replace(diagnostic, provider=provider) if provider else diagnostic

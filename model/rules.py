@@ -172,7 +172,8 @@ class RuleSet:
             return Judgement(_coded(diagnostic), ())
         rule, match = first
         return Judgement(
-            RuleMatch(rule.reason, rule.id, match.group().decode().strip()), chain((rule,), (rule for rule, _ in matches))
+            RuleMatch(rule.reason, rule.id, match.group().decode().strip()),
+            chain((rule,), (rule for rule, _ in matches)),
         )
 
     def decide(self, diagnostic: Diagnostic) -> RuleMatch | None:

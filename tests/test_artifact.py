@@ -8,11 +8,14 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pytest
 
 from whybounce.model import artifact
@@ -185,11 +188,33 @@ def test_a_swapped_file_is_never_unpickled(folder: Path, tmp_path: Path) -> None
     with pytest.raises(ArtifactError, match="does not have the digest"):
         load(folder)
     assert not mark.exists()
-    # The bomb is a real one: with a digest that fits, unpickling sets it off.
+    # With a digest that fits it is read, but only what a pipeline consists of is looked up.
     swap(folder, buffer.getvalue())
-    with pytest.raises(ArtifactError):
+    with pytest.raises(ArtifactError, match="has no place in a whybounce pipeline"):
         load(folder)
+    assert not mark.exists()
+    # The bomb is a real one: unpickled as it asks for, it goes off.
+    joblib.load(io.BytesIO(buffer.getvalue()))
     assert mark.exists()
+
+
+def test_a_bomb_in_an_array_of_objects_does_not_go_off(folder: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "exploded"
+    buffer = io.BytesIO()
+    joblib.dump(np.array([Bomb(mark)], dtype=object), buffer)
+    swap(folder, buffer.getvalue())
+    with pytest.raises(ArtifactError, match="array of objects has no place"):
+        load(folder)
+    assert not mark.exists()
+
+
+def test_loading_needs_no_scikit_learn(folder: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from whybounce.model.artifact import load; "
+        f"load(Path({str(folder)!r})); print(sorted(name for name in ('sklearn', 'scipy') if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_other_versions_are_refused_before_anything_is_unpickled(folder: Path, tmp_path: Path) -> None:

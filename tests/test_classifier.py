@@ -14,12 +14,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from whybounce.data.slots import fill
+from whybounce.model.artifact import SHIPPED
 from whybounce.model.classifier import TextClassifier
 from whybounce.model.diagnostic import parse
 from whybounce.model.errors import ArtifactError
 from whybounce.model.features import char_features, char_ngrams, code_features, document, word_features
 from whybounce.model.predictor import BounceClassifier
 from whybounce.training.corpus import Template
+from whybounce.training.fit import fit
 from whybounce.training.train import Trained, train
 
 HOSTILE = [
@@ -34,33 +36,64 @@ def scorer(classifier: BounceClassifier) -> TextClassifier:
     return classifier.classifier
 
 
+@pytest.fixture(scope="session")
+def pipeline(classifier: BounceClassifier) -> Pipeline:
+    """The shipped pipeline as scikit-learn itself reads it."""
+    assert classifier.manifest is not None
+    return joblib.load(SHIPPED / classifier.manifest.model_file)
+
+
 def documents_of(corpus: list[Template], count: int) -> list[str]:
     rng = random.Random(3)
     return [document(parse(fill(template.text, rng))) for template in rng.sample(corpus, count)]
 
 
-def assert_equal(scorer: TextClassifier, docs: list[str]) -> None:
-    expected = scorer.pipeline.predict_proba(docs)
-    found = np.array([scorer.probabilities(doc) for doc in docs])
+def assert_equal(scorer: TextClassifier, pipeline: Pipeline, docs: list[str]) -> None:
+    expected = pipeline.predict_proba(docs)
+    found = scorer.probabilities_of(scorer.read(docs))
     assert found.shape == expected.shape == (len(docs), len(scorer.labels))
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
 
-def test_scores_equal_those_of_scikit_learn_over_the_corpus(scorer: TextClassifier, corpus: list[Template]) -> None:
-    assert_equal(scorer, documents_of(corpus, 1000))
+def test_scores_equal_those_of_scikit_learn_over_the_corpus(
+    scorer: TextClassifier, pipeline: Pipeline, corpus: list[Template]
+) -> None:
+    assert_equal(scorer, pipeline, documents_of(corpus, 1000))
 
 
 @pytest.mark.parametrize("make", [lambda text: text, lambda text: document(parse(text))], ids=["raw", "parsed"])
-def test_scores_equal_those_of_scikit_learn_on_hostile_texts(scorer: TextClassifier, make: object) -> None:
+def test_scores_equal_those_of_scikit_learn_on_hostile_texts(
+    scorer: TextClassifier, pipeline: Pipeline, make: object
+) -> None:
     assert callable(make)
-    assert_equal(scorer, [str(make(text)) for text in HOSTILE])
+    assert_equal(scorer, pipeline, [str(make(text)) for text in HOSTILE])
 
 
 @settings(max_examples=50, deadline=None)
 @given(docs=st.lists(st.text(max_size=80), min_size=1, max_size=5))
-def test_scores_equal_those_of_scikit_learn_on_any_text(scorer: TextClassifier, docs: list[str]) -> None:
-    assert_equal(scorer, docs)
+def test_scores_equal_those_of_scikit_learn_on_any_text(
+    scorer: TextClassifier, pipeline: Pipeline, docs: list[str]
+) -> None:
+    assert_equal(scorer, pipeline, docs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    docs=st.lists(
+        st.sampled_from([*HOSTILE, "user unknown\t=550 =5xx", "mailbox full\t=452"]) | st.text(max_size=60),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_a_document_is_read_the_same_alone_and_among_others(scorer: TextClassifier, docs: list[str]) -> None:
+    together = scorer.read(docs)
+    labels = [scorer.labels[place % len(scorer.labels)] if place % 5 else None for place in range(len(docs))]
+    spoken = scorer.contributions_of(together, labels)
+    for place, (doc, row) in enumerate(zip(docs, scorer.probabilities_of(together), strict=True)):
+        alone = scorer.read([doc])
+        assert scorer.probabilities_of(alone)[0].tobytes() == row.tobytes()
+        assert scorer.contributions_of(alone, [labels[place]])[0] == spoken[place]
 
 
 def test_the_scorer_tells_texts_apart(scorer: TextClassifier) -> None:
@@ -85,10 +118,10 @@ def test_contributions_are_what_features_add(scorer: TextClassifier) -> None:
     assert len(scorer.contributions(doc, "invalid_recipient", top=2)) == 2
 
 
-def test_contributions_add_up_to_the_score(scorer: TextClassifier) -> None:
+def test_contributions_add_up_to_the_score(scorer: TextClassifier, pipeline: Pipeline) -> None:
     doc = document(parse("552 5.2.2 mailbox full"))
-    coefficients = scorer.pipeline.named_steps["classify"].coef_
-    vector = scorer.pipeline[:-1].transform([doc]).toarray()[0]
+    coefficients = pipeline.named_steps["classify"].coef_
+    vector = pipeline[:-1].transform([doc]).toarray()[0]
     column = scorer.labels.index("mailbox_full")
     gains = vector * (coefficients[column] - coefficients.mean(axis=0))
     found = scorer.contributions(doc, "mailbox_full", top=10_000)
@@ -98,7 +131,7 @@ def test_contributions_add_up_to_the_score(scorer: TextClassifier) -> None:
 
 def test_contributions_of_nothing(scorer: TextClassifier) -> None:
     assert scorer.contributions("", "mailbox_full") == []
-    with pytest.raises(ValueError, match="not in tuple"):
+    with pytest.raises(ValueError, match="not among the labels"):
         scorer.contributions("x", "no such label")
 
 
@@ -109,6 +142,14 @@ def test_contributions_of_nothing(scorer: TextClassifier) -> None:
 def test_other_objects_are_refused(thing: object) -> None:
     with pytest.raises(ArtifactError, match="holds no whybounce pipeline"):
         TextClassifier(thing)
+
+
+def test_of_two_labels_the_probabilities_are_those_of_scikit_learn() -> None:
+    docs = ["user unknown\t=550", "no such user\t=550", "mailbox full\t=452", "over quota\t=552"]
+    fitted = fit(docs, ["invalid_recipient"] * 2 + ["mailbox_full"] * 2, [1.0] * 4)
+    two = TextClassifier(fitted)
+    np.testing.assert_allclose(two.probabilities_of(two.read(docs)), fitted.predict_proba(docs), atol=1e-6)
+    assert two.contributions(docs[0], "invalid_recipient")
 
 
 def test_an_unfitted_pipeline_is_refused(small: Trained) -> None:

@@ -74,6 +74,7 @@ class Scorer:
         self.dictionary = dictionary
         self._places: dict[Any, int] = {}
         self._verdicts: list[Remembered] = []
+        self._unjudged: list[Any] = []
         self._templates: dict[str, str] = {}
 
     @property
@@ -128,6 +129,8 @@ class Scorer:
             self._verdicts.clear()
             self._templates.clear()
         places = self._judged(batch, folded)
+        self._verdicts += self.classifier.recall_templates(self._unjudged)
+        self._unjudged.clear()
         used = np.flatnonzero(np.bincount(places, minlength=len(self._verdicts)))
         local = np.zeros(len(self._verdicts), dtype=np.int32)
         local[used] = np.arange(len(used), dtype=np.int32)
@@ -192,14 +195,9 @@ class Scorer:
             known = (template, given, None)
             place = self._places.get(known)
             if place is None:
-                place = self._places[known] = len(self._verdicts)
+                place = self._places[known] = len(self._verdicts) + len(self._unjudged)
                 said = dict(given)
-                self._verdicts.append(
-                    self.classifier.recall_template(
-                        template, said.get("reply_code"), said.get("enhanced_status"), said.get("command"),
-                        said.get("remote_host"),
-                    )
-                )  # fmt: skip
+                self._unjudged.append((template, *map(said.get, GIVEN)))
             self._places[key] = place
         return place
 

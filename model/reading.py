@@ -1,0 +1,176 @@
+"""Documents as numbers: the tf-idf vectors of a fitted union, many documents at a time.
+
+A call of numpy costs as much for one document as for fifty, so everything that is not
+text is done for many at once. Each document's numbers are summed by themselves and in
+one order, so a document is read the same alone and among others, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import repeat
+
+import numpy as np
+import numpy.typing as npt
+
+from whybounce.model.features import char_features, char_ngrams, code_features, split
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+MOST = 16 * 1024
+"""A feature comes no more often in a text: that has no more characters."""
+_SUBLINEAR = 1.0 + np.log(np.maximum(1, np.arange(MOST + 1)))
+
+WORDS_KEPT = 16384
+"""Words whose features are remembered."""
+
+Analyzer = Callable[[str], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """One vectoriser of the union, as plain data.
+
+    Attributes
+    ----------
+    analyzer : callable
+        Document -> its features.
+    numbers : mapping
+        Feature -> its number within this vectoriser, from 0 on.
+    idf : numpy.ndarray or None
+        The weight of each feature; None where all weigh 1.
+    weight : float
+        The length of this part of a vector.
+    """
+
+    analyzer: Analyzer
+    numbers: Mapping[str, int]
+    idf: npt.NDArray[np.floating] | None
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What documents are to the classifier: sparse rows.
+
+    Attributes
+    ----------
+    starts : numpy.ndarray of int, shape (documents + 1,)
+        Where the features of each document begin in the other arrays.
+    rows : numpy.ndarray of int, shape (n,)
+        The selected features, numbered from 0 on, ascending within a document.
+    values : numpy.ndarray of float32, shape (n,)
+        Their tf-idf, sublinear, each block with the length of its weight.
+    """
+
+    starts: IntArray
+    rows: IntArray
+    values: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def documents(self) -> IntArray:
+        """The document that each feature belongs to, shape (n,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+
+class Reader:
+    """Reads documents.
+
+    Parameters
+    ----------
+    vocabularies : sequence of Vocabulary
+        The blocks of a vector, in their order; features are numbered through.
+    kept : numpy.ndarray of int
+        The numbers of the selected features, ascending. One that the selection dropped still
+        counts for the length of the vector.
+    """
+
+    def __init__(self, vocabularies: Sequence[Vocabulary], kept: IntArray) -> None:
+        self._count = sum(len(one.numbers) for one in vocabularies)
+        self._idf = np.ones(self._count)
+        self._block_of = np.zeros(self._count, dtype=np.uint8)
+        self._weights = np.array([one.weight for one in vocabularies])
+        self._lookups: list[tuple[Analyzer, dict[str, int]]] = []
+        self._of_word: Callable[[str], IntArray] | None = None
+        start = 0
+        for place, one in enumerate(vocabularies):
+            end = start + len(one.numbers)
+            if one.idf is not None:
+                self._idf[start:end] = one.idf
+            self._block_of[start:end] = place
+            numbers = {feature: start + int(number) for feature, number in one.numbers.items()}
+            if one.analyzer is char_features and self._of_word is None:
+                self._of_word = _word_memo(numbers)
+            else:
+                self._lookups.append((one.analyzer, numbers))
+            start = end
+        self._rows = np.full(self._count, -1, dtype=np.int64)
+        self._rows[kept] = np.arange(len(kept))
+
+    def read(self, docs: Sequence[str]) -> Readings:
+        """Return the vectors of documents, in their order."""
+        keys = self._keys(docs)
+        keys.sort()
+        # Equal numbers stand side by side: where another begins, and how many there are of each.
+        new = np.empty(len(keys), dtype=bool)
+        new[:1] = True
+        np.not_equal(keys[1:], keys[:-1], out=new[1:])
+        begins = new.nonzero()[0]
+        found = keys[begins]
+        owner = found // self._count
+        features = found - owner * self._count
+        values = self._idf[features]
+        if len(begins) < len(keys):
+            ends = np.empty_like(begins)
+            ends[:-1] = begins[1:]
+            ends[-1:] = len(keys)
+            values *= _SUBLINEAR[ends - begins]
+        blocks = len(self._weights)
+        segment = owner * blocks + self._block_of[features]
+        squares = np.bincount(segment, weights=values * values, minlength=len(docs) * blocks)
+        lengths = np.sqrt(squares).reshape(len(docs), blocks)
+        scale = np.divide(self._weights, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        values *= scale.ravel()[segment]
+        rows = self._rows[features]
+        kept = rows >= 0
+        starts = np.zeros(len(docs) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(owner[kept], minlength=len(docs)), out=starts[1:])
+        return Readings(starts, rows[kept], values[kept].astype(np.float32))
+
+    def _keys(self, docs: Sequence[str]) -> IntArray:
+        """Document times the count of features, plus the feature: of all documents, with repeats."""
+        pieces: list[IntArray] = []
+        few: list[int] = []
+        of_pieces: list[int] = []
+        of_few: list[int] = []
+        for doc in docs:
+            words, marks = split(doc)
+            if self._of_word is not None:
+                own = list(map(self._of_word, words))
+                of_pieces.append(sum(map(len, own)))
+                pieces += own
+            before = len(few)
+            for analyzer, numbers in self._lookups:
+                few.extend(map(numbers.get, marks if analyzer is code_features else analyzer(doc), repeat(-1)))
+            of_few.append(len(few) - before)
+        offsets = np.arange(len(docs), dtype=np.int64) * self._count
+        looked_up = np.array(few, dtype=np.int64)
+        known = looked_up >= 0
+        keys = (looked_up + np.repeat(offsets, of_few))[known]
+        if not pieces:
+            return keys
+        return np.concatenate([keys, np.concatenate(pieces) + np.repeat(offsets, of_pieces)])
+
+
+def _word_memo(numbers: dict[str, int]) -> Callable[[str], IntArray]:
+    @lru_cache(maxsize=WORDS_KEPT)
+    def of_word(word: str) -> IntArray:
+        return np.array([numbers[gram] for gram in char_ngrams(word) if gram in numbers], dtype=np.int64)
+
+    return of_word
