@@ -22,10 +22,11 @@ from .target import FIXTURES, Items, Target
 
 _FOLDER = FIXTURES / "messages"
 _MESSAGES = "whybounce.serving.intake.messages"
-_MODULES = tuple(
-    f"{_MESSAGES}.{name}"
-    for name in ("read", "mime", "dsn", "notices", "plain_mta", "mailbox_hosts", "lists", "fallback", "blocks", "failure")
+_NAMES = (
+    "read mime dsn notices delays feedback receipts plain_mta exim sendmail yahoo gmail domino amazon_ses exchange_ndr"
+    " lists fallback blocks failure"
 )
+_MODULES = tuple(f"{_MESSAGES}.{name}" for name in _NAMES.split())
 TAIL = b"""From tail@example.net Thu Jan  1 00:00:00 1970
 From: MAILER-DAEMON@mx.example.net (Mail Delivery System)
 Subject: Undelivered Mail Returned to Sender

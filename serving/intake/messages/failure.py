@@ -85,6 +85,11 @@ def status_in(text: str) -> str | None:
     return found.group(1) if found else None
 
 
+def statuses_in(text: str) -> list[str]:
+    """Return the enhanced status codes in a text, in order."""
+    return list(_STATUS.findall(text[:MAX_DIAGNOSTIC]))
+
+
 def temporary(text: str) -> bool:
     """Whether a text's first code is of class 4."""
     found = _REPLY.search(text[:MAX_DIAGNOSTIC])

@@ -20,10 +20,12 @@ _SUBJECTS = re2.compile(
     r"|не доставлен|недостав"
     r"|配信(?:不能|できません)|送信できません|退信|无法(?:投递|送达)|投递失败|반송"
 )
-_SENDERS = re2.compile(
-    r"(?i)mailer[-_]?daemon|postmaster|mail[ -]?delivery|bounce|no-?reply|mail administrator|system administrator"
-)
-_ANSWER = re2.compile(r"(?:^|[\s:<(#'\"-])(?:[45]\d\d[ -][#\w(<]|[45]\d\d \d|#?[45]\.\d{1,3}\.\d{1,3}\b)")
+_DAEMONS = re2.compile(r"(?i)mailer[-_]?daemon|mail[ -]?delivery|mail administrator|system administrator")
+_MASTERS = re2.compile(r"(?i)postmaster")
+_ROBOTS = re2.compile(r"(?i)bounce|no-?reply")
+_ANSWER = re2.compile(r"(?:^|[\s:<(#'\"-])(?:[45]\d\d[ -](?:[#a-zA-Z(<]|[245]\.\d)|#?[45]\.\d{1,3}\.\d{1,3}\b)")
+_ABOUT_MAIL = re2.compile(r"(?i)mailbox|e-?mail|recipient|user unknown|quota|postfach|boîte|buzón|casella")
+_REPLIED = re2.compile(r"(?i)^\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|fwd?|aw|wg|tr|rv|sv|vs|antw|odp|rif|res|enc)\s*:\s")
 _COPY = (
     "--- below this line", "--- original message", "-----original message", "------ this is a copy",
     "--- the original message",
@@ -39,12 +41,47 @@ def is_bounce(mail: Mail) -> bool:
     fields = mail.fields
     if "X-Failed-Recipients" in fields:
         return True
+    if "List-Unsubscribe" in fields or by_a_person(mail):
+        return False
+    sender = fields.get("From")[:1000]
     subject = bool(_SUBJECTS.search(fields.get("Subject")[:1000]))
-    sender = bool(_SENDERS.search(fields.get("From")[:1000]))
-    empty = fields.get("Return-Path").replace(" ", "") == "<>"
-    if subject and (sender or empty or "Auto-Submitted" in fields):
+    coded = answered(mail.text)
+    master = bool(_MASTERS.search(sender))
+    if _DAEMONS.search(sender) or _empty_return_path(mail):
+        return subject or coded
+    if subject and master:
         return True
-    return (sender or empty) and bool(_ANSWER.search(mail.text[:8000]))
+    # Shops and parcel services have their deliveries too, and postmasters write letters.
+    automatic = bool(_ROBOTS.search(sender)) or "Auto-Submitted" in fields
+    if (subject and automatic) or (master and coded):
+        about_mail = coded or bool(_ABOUT_MAIL.search(mail.text[:8000]))
+        return about_mail and (bool(mail.original) or bool(_strangers(mail)))
+    return False
+
+
+def by_a_person(mail: Mail) -> bool:
+    """Whether somebody replied or passed something on: a bounce in it is quoted, and came before."""
+    fields = mail.fields
+    if _empty_return_path(mail) or _DAEMONS.search(fields.get("From")[:1000]) or "Auto-Submitted" in fields:
+        return False
+    return bool(_REPLIED.match(fields.get("Subject")[:200]))
+
+
+def answered(text: str) -> bool:
+    """Whether a text has a reply code or a status code in it."""
+    return bool(_ANSWER.search(text[:8000]))
+
+
+def _empty_return_path(mail: Mail) -> bool:
+    return mail.fields.get("Return-Path").replace(" ", "") == "<>"
+
+
+def _strangers(mail: Mail) -> list[str]:
+    """Return addresses in the text that are neither the reader's nor of the sender's domain."""
+    own = {address.lower() for address in all_addresses(f"{mail.fields.get('To')} {mail.fields.get('From')}")}
+    domain = next(iter(all_addresses(mail.fields.get("From"))), "@").rpartition("@")[2].lower()
+    found = [address.lower() for address in all_addresses(mail.text[:8000])]
+    return [address for address in found if address not in own and not address.endswith(f"@{domain}")]
 
 
 def fallback(mail: Mail) -> list[Failure]:

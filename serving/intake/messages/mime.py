@@ -33,8 +33,11 @@ _MAX_MATCHES = 2_000_000  # lines times boundaries: email tries each boundary on
 _ORIGINALS = {"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"}
 _REPORTS = {"message/delivery-status", "message/global-delivery-status"}
 
+_REPORT_BEGINS = re2.compile(r"(?i)^\s*reporting-mta[ \t]*:")
 _BLOCK_ENDS = re2.compile(r"(?i)<(?:br|/p|/div|/tr|/h[1-6]|/li|/table|/title)\b[^<>]*>")
 _UNSEEN = re2.compile(r"(?is)<(?:style|script)\b.*?</(?:style|script)\s*>|<!--.*?-->")
+_HEADERS_IN_PRE = re2.compile(r"(?is)<pre\b[^<>]*>\s*[a-z-]{1,60}:\s[^<]*")
+_FOLDS = re2.compile(r"\n[ \t]+")
 _TAGS = re2.compile(r"<[/!a-zA-Z][^<>]*>")
 _SPACES = re2.compile(r"[ \t\r\x0c\x{a0}]+")
 _BLANKS = re2.compile(r"\n\s*\n\s*")
@@ -145,8 +148,12 @@ def _sort(mail: Mail, kind: str, part: Message, plain: list[str], rich: list[str
             payload = part.get_payload()
             inner = payload[0] if isinstance(payload, list) and payload else None
             mail.returned = inner if isinstance(inner, Message) else None
-    elif kind == "text/plain" and part.get_content_disposition() != "attachment":
-        plain.append(_leaf(part))
+    elif kind == "text/plain":
+        text = _leaf(part)
+        if _REPORT_BEGINS.match(text[:200]):  # some gateways give the report no type of its own
+            mail.reports.append(text)
+        elif part.get_content_disposition() != "attachment":
+            plain.append(text)
     elif kind == "text/html":
         rich.append(_leaf(part))
 
@@ -282,6 +289,7 @@ def text_of_html(source: str) -> str:
     if not source:
         return ""
     text = _UNSEEN.sub(" ", source)
+    text = _HEADERS_IN_PRE.sub(lambda match: _FOLDS.sub(" ", match.group(0)).replace("\n", "<br>"), text)
     text = _BLOCK_ENDS.sub("\n", text.replace("\n", " "))
     text = html.unescape(_TAGS.sub(" ", text))
     return str(_BLANKS.sub("\n\n", _SPACES.sub(" ", text))).replace(" \n", "\n").replace("\n ", "\n").strip()

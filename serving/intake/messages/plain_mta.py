@@ -1,4 +1,4 @@
-"""Bounces in plain text that have blocks of ``<address>:``: qmail, Yahoo, Postfix."""
+"""Bounces in plain text that have blocks of ``<address>:``: qmail, Postfix."""
 
 from __future__ import annotations
 
@@ -27,14 +27,6 @@ def qmail(mail: Mail) -> list[Failure]:
     if "yahoo" in mail.fields.get("From").lower() or "message from yahoo" in " ".join(low.split()):
         return []
     return _angles(mail, cut_at(mail, text, *_COPY))
-
-
-def yahoo(mail: Mail) -> list[Failure]:
-    """Read the bounces that Yahoo sends."""
-    low = " ".join(mail.text[:2000].lower().split())
-    if "yahoo" not in mail.fields.get("From").lower() and "message from yahoo" not in low:
-        return []
-    return _angles(mail, cut_at(mail, mail.text, *_COPY))
 
 
 def postfix(mail: Mail) -> list[Failure]:

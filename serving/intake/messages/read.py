@@ -7,27 +7,33 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from whybounce.serving.intake.messages import dsn, fallback, lists, mailbox_hosts, notices, plain_mta
+from whybounce.serving.intake.messages import dsn, fallback, notices, plain_mta
+from whybounce.serving.intake.messages.amazon_ses import amazon_ses
 from whybounce.serving.intake.messages.delays import told_apart
+from whybounce.serving.intake.messages.domino import domino
+from whybounce.serving.intake.messages.exchange_ndr import exchange
 from whybounce.serving.intake.messages.exim import exim
-from whybounce.serving.intake.messages.failure import Failure, recipients_of
+from whybounce.serving.intake.messages.failure import Failure, recipients_of, statuses_in
 from whybounce.serving.intake.messages.feedback import feedback
+from whybounce.serving.intake.messages.gmail import gmail
+from whybounce.serving.intake.messages.lists import lists
 from whybounce.serving.intake.messages.mime import Fields, Mail, open_mail
 from whybounce.serving.intake.messages.receipts import receipt
 from whybounce.serving.intake.messages.sendmail import sendmail
+from whybounce.serving.intake.messages.yahoo import yahoo
 from whybounce.serving.intake.record import BounceRecord
 
 _TEXTS: tuple[tuple[str, Callable[[Mail], list[Failure]]], ...] = (
-    ("yahoo", plain_mta.yahoo),
+    ("yahoo", yahoo),
+    ("gmail", gmail),
+    ("mailing-list", lists),
     ("postfix", plain_mta.postfix),
     ("qmail", plain_mta.qmail),
     ("exim", exim),
     ("sendmail", sendmail),
-    ("amazon-ses", mailbox_hosts.amazon_ses),
-    ("exchange", mailbox_hosts.exchange),
-    ("domino", mailbox_hosts.domino),
-    ("mailing-list", lists.lists),
-    ("gmail", mailbox_hosts.gmail),
+    ("amazon-ses", amazon_ses),
+    ("exchange", exchange),
+    ("domino", domino),
 )
 """Readers of texts, the most particular first."""
 
@@ -65,9 +71,11 @@ def read_message(data: bytes, source: str = "", *, _depth: int = 0) -> MessageRe
     """
     mail = open_mail(data)
     kind, failures = _understood(mail)
-    if kind is None and _depth < 2 and mail.returned is not None:
-        inner = read_message(mail.returned_bytes(), source, _depth=_depth + 1)  # a bounce that was forwarded whole
-        if inner.kind is not None:
+    # A bounce that was passed on whole, perhaps with a few words that are none of a server.
+    passed_on = kind is None or (kind == "other" and not any(fallback.answered(one.diagnostic) for one in failures))
+    if passed_on and _depth < 2 and mail.returned is not None:
+        inner = read_message(mail.returned_bytes(), source, _depth=_depth + 1)
+        if inner.kind is not None and (kind is None or inner.kind == "dsn" or inner.kind in dict(_TEXTS)):
             return inner
     return MessageReading(kind, tuple(_records(mail, told_apart(failures), source)), mail.cut)
 
@@ -81,12 +89,12 @@ def _understood(mail: Mail) -> tuple[str | None, list[Failure]]:
     if failures:
         return "dsn", _completed(mail, failures)
     answer = notices.automatic(mail)
-    for name, read in _TEXTS if not answer else ():
+    for name, read in _TEXTS if not answer and not fallback.by_a_person(mail) else ():
         failures = [one for one in read(mail) if one.recipient or one.diagnostic]
         if failures:
             return name, failures
     if answer:
-        held = lists.lists(mail)
+        held = lists(mail)
         return ("mailing-list", held) if held else ("auto-reply", answer)
     failures = fallback.fallback(mail)
     return ("other", failures) if failures else (None, [])
@@ -108,7 +116,7 @@ def _completed(mail: Mail, failures: list[Failure]) -> list[Failure]:
         recipient = one.recipient or (missing[0] if len(missing) == 1 and len(failures) == 1 else None)
         text = by_address.get((recipient or "").lower()) or (told[0] if len(told) == len(failures) == 1 else None)
         if text is None and not one.diagnostic and not told and len(failures) == 1:
-            general = [other for other in fallback.fallback(mail) if other.diagnostic]
+            general = [other for other in fallback.fallback(mail) if _says_more(other, one.status)]
             text = general[0] if general else None
         completed.append(
             replace(
@@ -119,6 +127,12 @@ def _completed(mail: Mail, failures: list[Failure]) -> list[Failure]:
             )
         )
     return completed
+
+
+def _says_more(text: Failure, status: str | None) -> bool:
+    """Whether a text says more than a status does; "delivery failed" is less than 5.1.1."""
+    specific = status is not None and status[0] == "5" and not status.endswith(".0.0") and status[1:3] != ".7"
+    return fallback.answered(text.diagnostic) or (bool(text.diagnostic) and not specific)
 
 
 def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[BounceRecord]:
@@ -153,11 +167,10 @@ def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[Bounc
 
 
 def _telling(one: Failure) -> str | None:
-    # 5.0.0 says less than any code in the text, and given apart from the text it would win.
+    # 5.0.0 says less than any code in the text, and given apart from the text it would win; so does 5.1.0.
     if one.status is not None and one.status.endswith(".0.0") and one.diagnostic:
-        from whybounce.serving.intake.messages.failure import status_in
-
-        return status_in(one.diagnostic) or one.status
+        told = statuses_in(one.diagnostic)
+        return next((code for code in told if not code.endswith(".0")), told[0] if told else one.status)
     return one.status
 
 
