@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from whybounce.model.errors import WhybounceError
@@ -41,6 +42,9 @@ class Settings(BaseSettings):
     registry: Path | None = Field(default=None, description="Model registry; its promoted version is served.")
     feedback_url: str | None = Field(
         default=None, description="SQLAlchemy URL of the feedback store; no feedback is taken without one."
+    )
+    require_model: bool = Field(
+        default=False, description="Whether /health/ready says no when no model could be loaded and rules answer alone."
     )
     cache_size: int = Field(default=65536, ge=0, description="Templates whose verdicts are remembered.")
 
@@ -169,11 +173,15 @@ def _variable(name: str) -> str | None:
 
 
 def _explained(error: ValidationError, flags: dict[str, Any]) -> str:
-    first = error.errors()[0]
-    message = str(first["msg"]).removeprefix("Value error, ")
-    if not first["loc"]:
+    """Say what is wrong with each setting, one a line."""
+    return "\n".join(_one_explained(item, flags) for item in error.errors())
+
+
+def _one_explained(item: ErrorDetails, flags: dict[str, Any]) -> str:
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if not item["loc"]:
         return message
-    name = str(first["loc"][0])
+    name = str(item["loc"][0])
     field = Settings.model_fields[name]
     if name in flags:
         where, value = "--" + name.replace("_", "-"), str(flags[name])

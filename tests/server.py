@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,13 +78,16 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 @contextlib.contextmanager
-def running(*arguments: str, **variables: str) -> Iterator[Server]:
-    """Run ``whybounce serve`` on a free port; ``variables`` are settings without ``WHYBOUNCE_``."""
+def running(*arguments: str, others: Mapping[str, str] | None = None, **variables: str) -> Iterator[Server]:
+    """Run ``whybounce serve`` on a free port.
+
+    ``variables`` are settings without ``WHYBOUNCE_``, ``others`` more of the environment.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WHYBOUNCE_")}
-    environment |= {"WHYBOUNCE_FEEDBACK_URL": "none"}
+    environment |= {"WHYBOUNCE_FEEDBACK_URL": "none", **(others or {})}
     environment |= {f"WHYBOUNCE_{name.upper()}": value for name, value in variables.items()}
     with tempfile.TemporaryDirectory() as folder:
         stderr = Path(folder) / "stderr"

@@ -1,4 +1,4 @@
-"""API keys, overload, time limits, headers, metrics."""
+"""API keys, overload, time limits, headers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.http import create_app
 from whybounce.serving.http.gate import Gate
+from whybounce.serving.http.load import Load
 from whybounce.serving.keys import KeyConfigError, Role, new_key, parse_keys, role_of
 from whybounce.serving.settings import Settings, SettingsError, load_settings
 
@@ -150,7 +150,7 @@ def test_overload_is_refused_and_health_still_answers() -> None:
         assert await asyncio.gather(*tasks) == [200] * 5
         assert app.most == 4  # three and health
         assert await ask(gate) == 200
-        assert gate.active == 0
+        assert gate.load.active == 0
 
     asyncio.run(run())
 
@@ -181,7 +181,7 @@ def test_a_client_that_goes_while_waiting_leaves_no_gap() -> None:
         app.go.set()
         assert await tasks[0] == 200
         assert await tasks[3] == 200
-        assert gate.active == 0
+        assert gate.load.active == 0
 
     asyncio.run(run())
 
@@ -190,37 +190,95 @@ def test_a_request_that_does_not_end_is_ended() -> None:
     async def run() -> None:
         gate = Gate(Slow(), Settings(request_timeout=0.05))
         assert await ask(gate) == 408
-        assert gate.active == 0
+        assert gate.load.active == 0
 
     asyncio.run(run())
 
 
-def metrics_of(client: TestClient) -> dict[str, dict[tuple[str, ...], float]]:
-    found: dict[str, dict[tuple[str, ...], float]] = {}
-    for family in text_string_to_metric_families(client.get("/metrics").text):
-        for sample in family.samples:
-            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
-    return found
+def test_a_place_that_comes_at_the_last_moment_is_not_lost() -> None:
+    """A request whose time to wait ends in the moment it gets its place: somebody must have the place."""
+
+    async def run() -> None:
+        for cancelled in (False, True):
+            load = Load(room=1, queue=5, patience=0.02)
+            assert await load.enter()
+            waiting = asyncio.create_task(load.enter())
+            await asyncio.sleep(0.001)
+            load.leave()  # hands the place on …
+            if cancelled:
+                waiting.cancel()  # … to a client that just went
+                with pytest.raises(asyncio.CancelledError):
+                    await waiting
+            else:
+                assert await waiting
+                load.leave()
+            assert (load.active, load.waiting) == (0, 0)
+            assert await load.enter()
+
+    asyncio.run(run())
 
 
-def test_metrics(classifier: BounceClassifier, odd: list[str]) -> None:
+def test_nobody_who_comes_later_takes_a_place_in_between() -> None:
+    async def run() -> None:
+        load = Load(room=1, queue=5, patience=1)
+        assert await load.enter()
+        waiting = asyncio.create_task(load.enter())
+        await asyncio.sleep(0)
+        load.leave()
+        late = asyncio.create_task(load.enter())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert waiting.done()
+        assert not late.done()
+        assert load.active == 1
+        load.leave()
+        assert await late
+
+    asyncio.run(run())
+
+
+def test_streams_leave_room_for_short_requests() -> None:
+    async def run() -> None:
+        app = Slow()
+        gate = Gate(app, Settings(max_concurrency=4, max_queue=0), streams=["/stream"])
+        streams = [asyncio.create_task(ask(gate, "/stream")) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        assert streams[2].done()
+        assert await streams[2] == 503
+        short = asyncio.create_task(ask(gate))
+        await asyncio.sleep(0.01)
+        assert app.inside == 3
+        app.go.set()
+        assert await short == 200
+        assert await asyncio.gather(*streams[:2]) == [200, 200]
+        assert (gate.load.active, gate.load.lasting) == (0, 0)
+
+    asyncio.run(run())
+
+
+def test_readiness_is_honest(classifier: BounceClassifier, rules_only: BounceClassifier) -> None:
+    app = create_app(classifier, max_concurrency=1, max_queue=0)
+    client = TestClient(app)
+    assert client.get("/health/ready").json() == {"status": "ready", "degraded": False, "overloaded": False}
+    app.state.load.active = 1
+    assert client.get("/health/ready").json()["overloaded"] is True
+    assert client.post("/v1/predict", json=ASK).status_code == 503
+    assert client.get("/v2/health/ready").json() == {"ready": True}  # health never waits
+    by_rules = TestClient(create_app(rules_only))
+    assert by_rules.get("/health/ready").json()["degraded"] is True
+    strict = TestClient(create_app(rules_only, require_model=True))
+    refused = strict.get("/health/ready")
+    assert refused.status_code == 503
+    assert "/v1/model" in refused.json()["detail"]
+    assert strict.get("/health/live").status_code == 200
+    for path in ("/v2/health/ready", "/v2/models/whybounce/ready"):
+        assert strict.get(path).status_code == 503
+        assert strict.get(path).json()["ready"] is False
+    assert TestClient(create_app(classifier, require_model=True)).get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/v1/reasons", "/metrics", "/docs", "/openapi.json"])
+def test_head_answers_like_get(classifier: BounceClassifier, path: str) -> None:
     client = TestClient(create_app(classifier))
-    for _ in range(3):
-        client.post("/v1/predict", json=ASK)
-    client.post("/v1/predict", json={"diagnostic": odd[0]})
-    client.post("/v1/predict", content=b"{", headers={"content-type": "application/json"})
-    client.get("/nothing/like/that")
-    found = metrics_of(client)
-    assert found["whybounce_requests_total"]["/v1/predict", "200"] == 4
-    assert found["whybounce_requests_total"]["/v1/predict", "400"] == 1
-    assert found["whybounce_requests_total"]["other", "404"] == 1  # whatever is asked for makes no new series
-    assert found["whybounce_request_seconds_count"]["/v1/predict",] == 5
-    assert sum(found["whybounce_predictions_total"].values()) == 4
-    decided_by = str(classifier.predict_one(ASK["diagnostic"]).decided_by)
-    assert found["whybounce_predictions_total"][decided_by, "invalid_recipient"] == 3
-    assert sum(found["whybounce_predictions_by_provider_total"].values()) == 4
-    assert found["whybounce_model_info"][str(classifier.model_version),] == 1
-    assert found["whybounce_degraded"][()] == 0
-    assert found["whybounce_cache_hits"][()] >= 0
-    off = TestClient(create_app(classifier, metrics=False))
-    assert off.get("/metrics").status_code == 404
+    assert client.head(path).status_code == client.get(path).status_code == 200
+    assert client.head("/v1/predict").headers["allow"] == "POST"

@@ -485,7 +485,9 @@ def test_serve_on_a_busy_port(run: Run) -> None:
         port = taken.getsockname()[1]
         done = run("serve", "--port", str(port))
     assert done.code == 1
-    assert f"cannot listen on 127.0.0.1:{port} (Address already in use); choose another with --port" in done.err
+    assert (
+        f"cannot listen on 127.0.0.1:{port} (Address already in use); choose another with --host or --port" in done.err
+    )
 
 
 def test_serve_on_a_host_that_is_not_here(run: Run) -> None:
@@ -495,29 +497,41 @@ def test_serve_on_a_host_that_is_not_here(run: Run) -> None:
 
 
 def test_serve_hands_over_its_options(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    served: dict[str, Any] = {}
-    for name in ("ARTIFACT", "REGISTRY", "FEEDBACK_URL"):
+    from whybounce.serving.http import server
+    from whybounce.serving.settings import Settings, load_settings
+
+    served: list[Settings] = []
+    for name in ("ARTIFACT", "REGISTRY", "FEEDBACK_URL", "MAX_BODY", "METRICS", "API_KEYS_FILE"):
         monkeypatch.setenv(f"WHYBOUNCE_{name}", "")
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    monkeypatch.setattr("uvicorn.run", lambda name, **options: served.update(options, name=name))
+    monkeypatch.setenv("whybounce_max_body", "700")  # a variable of any case
+    monkeypatch.setattr(server, "run", served.append)
+    (tmp_path / "keys").write_text(f"admin:{'0' * 64}\n", "utf-8")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    done = run("serve", "--port", str(port), "--workers", "3", "--artifact", "mine", "--registry", "models")
+    done = run("serve", "--port", str(port), "--workers", "3", "--artifact", "mine", "--registry", "models",
+               "--max-body", "1000", "--no-metrics", "--api-keys-file", "keys")  # fmt: skip
     assert done.code == 0
-    from whybounce.serving.http.connection import Connection
-    from whybounce.serving.logs import log_config
-
-    assert served == {
-        "name": "whybounce.serving.worker:create_app", "factory": True, "host": "127.0.0.1", "port": port, "workers": 3,
-        "timeout_graceful_shutdown": 10, "timeout_keep_alive": 75, "http": Connection, "ws": "none",
-        "server_header": False, "access_log": False, "log_config": log_config("json", "info"),
-    }  # fmt: skip
-    assert os.environ["WHYBOUNCE_ARTIFACT"] == str(tmp_path / "mine")
-    assert os.environ["WHYBOUNCE_REGISTRY"] == str(tmp_path / "models")
-    assert os.environ["WHYBOUNCE_FEEDBACK_URL"] == "sqlite:///whybounce-feedback.db"
+    [settings] = served
+    assert (settings.port, settings.workers, settings.max_body, settings.metrics) == (port, 3, 1000, False)
+    inside = load_settings()  # as a worker process reads them, whatever its folder
+    assert (inside.artifact, inside.registry) == (tmp_path / "mine", tmp_path / "models")
+    assert inside.api_keys_file == tmp_path / "keys"
+    assert (inside.max_body, inside.metrics, len(inside.keys)) == (1000, False, 1)
+    assert inside.feedback_url == "sqlite:///whybounce-feedback.db"
     assert run("serve", "--port", str(port), "--feedback-url", "none").code == 0
     assert os.environ["WHYBOUNCE_FEEDBACK_URL"] == ""
+
+
+def test_every_setting_is_a_flag_but_the_secret_one() -> None:
+    import inspect
+
+    from whybounce.serving.cli.serve import serve
+    from whybounce.serving.settings import Settings
+
+    flags = set(inspect.signature(serve).parameters) - {"show_config", "as_json"}
+    assert set(Settings.model_fields) - flags == {"api_keys"}  # command lines can be read by others
+    assert flags <= set(Settings.model_fields)
 
 
 def test_serve_shows_its_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -536,6 +550,12 @@ def test_serve_shows_its_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     done = run("serve", "--show-config")
     assert done.code == 1
     assert "WHYBOUNCE_PORT=many is not valid" in done.err
+    monkeypatch.setenv("WHYBOUNCE_API_KEYS", "predict:secret")
+    done = run("serve", "--show-config", "--max-queue", "-1")  # everything that is wrong, at once
+    assert done.code == 1
+    assert "WHYBOUNCE_PORT=many is not valid" in done.err
+    assert "--max-queue=-1 is not valid" in done.err
+    assert "secret" not in done.err
 
 
 def test_serve_without_its_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import signal
@@ -177,7 +178,8 @@ def assert_problem(response: Any, status: int) -> dict[str, Any]:
     assert problem["type"] == "about:blank"
     assert problem["title"]
     assert problem["detail"].endswith(".")
-    assert set(problem) <= {"type", "title", "status", "detail", "errors"}
+    assert set(problem) <= {"type", "title", "status", "detail", "errors", "error"}
+    assert problem.get("error", problem["detail"]) == problem["detail"]  # for clients of /v2
     return problem
 
 
@@ -202,8 +204,44 @@ def test_bad_requests(client: TestClient, path: str, body: Body, status: int, pl
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
 def test_other_content_types(client: TestClient, body: str, kind: str) -> None:
     response = client.post("/v1/predict", content=body, headers={"content-type": kind})
-    assert_problem(response, 422)
+    assert "application/json" in assert_problem(response, 415)["detail"]
     assert SECRET not in response.text
+
+
+TAKES_JSON = ("/v1/predict", "/v1/predict/batch", "/v1/explain", "/v1/feedback", "/v2/models/whybounce/infer")
+
+
+@pytest.mark.parametrize("path", [*TAKES_JSON, "/v1/events/ses", "/v1/message", "/v1/predict/stream"])
+def test_packed_bodies_are_refused_where_nobody_unpacks_them(client: TestClient, path: str) -> None:
+    kind = {"/v1/message": "message/rfc822", "/v1/predict/stream": "application/x-ndjson"}.get(path, "application/json")
+    body = gzip.compress(b'{"diagnostic": "550 5.1.1 no such user"}')
+    response = client.post(path, content=body, headers={"content-type": kind, "content-encoding": "gzip"})
+    assert "without content-encoding" in assert_problem(response, 415)["detail"]
+    assert response.headers["accept-encoding"] == "identity"
+
+
+def test_a_report_may_be_packed(client: TestClient) -> None:
+    body = gzip.compress(b"550 5.1.1 no such user\n")
+    response = client.post("/v1/report", content=body, headers={"content-encoding": "gzip"})
+    assert (response.status_code, response.json()["bounced"]) == (200, 1)
+
+
+@pytest.mark.parametrize("path", [*TAKES_JSON, "/v1/predict/"])
+def test_no_redirects_to_a_host_that_the_client_names(client: TestClient, path: str) -> None:
+    response = client.post(path.rstrip("/") + "/", headers={"host": "evil.example"}, follow_redirects=False)
+    assert_problem(response, 404)
+
+
+@pytest.mark.parametrize("path", TAKES_JSON)
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [(b"{", "application/json", 400), (b"[1]", "application/json", 422), (b"x", "text/plain", 415)],
+)
+def test_every_path_refuses_in_the_same_words(
+    client: TestClient, path: str, content: bytes, kind: str, status: int
+) -> None:
+    problem = assert_problem(client.post(path, content=content, headers={"content-type": kind}), status)
+    assert ("error" in problem) == path.startswith("/v2")
 
 
 def test_many_errors_are_not_all_listed(client: TestClient) -> None:
@@ -353,14 +391,14 @@ def test_degraded(rules_only: BounceClassifier) -> None:
     assert found["degraded_because"] == "a test wants it so"
     assert found["labels"] == list(TAXONOMY.reasons)
     ready = client.get("/health/ready")
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "degraded": True})
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "degraded": True, "overloaded": False})
     answer = client.post("/v1/predict", json={"diagnostic": UNKNOWN}).json()
     assert (answer["reason"], answer["degraded"], answer["decided_by"]) == ("invalid_recipient", True, "rules")
 
 
 def test_health(client: TestClient) -> None:
     assert client.get("/health/live").json() == {"status": "alive"}
-    assert client.get("/health/ready").json() == {"status": "ready", "degraded": False}
+    assert client.get("/health/ready").json() == {"status": "ready", "degraded": False, "overloaded": False}
 
 
 def test_the_artifact_of_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,17 @@ from fastapi import FastAPI
 
 from whybounce import __version__
 from whybounce.model.taxonomy import Action
-from whybounce.serving.http.schemas import HealthOut, ModelOut, ReasonOut, ReasonsOut
+from whybounce.serving.http.load import Load
+from whybounce.serving.http.problems import documented, problem
+from whybounce.serving.http.schemas import HealthOut, ModelOut, ReadinessOut, ReasonOut, ReasonsOut
 from whybounce.serving.http.service import Service
+
+_NO_MODEL = "No model could be loaded, and rules alone are not enough here. /v1/model says why."
 
 
 def add(app: FastAPI, service: Service) -> None:
     """Register the endpoints."""
+    load: Load = app.state.load
 
     @app.get("/v1/reasons", response_model=ReasonsOut, tags=["about"])
     async def reasons() -> Any:
@@ -54,12 +59,18 @@ def add(app: FastAPI, service: Service) -> None:
             metrics=manifest.metrics if manifest else {},
         )
 
-    @app.get("/health/live", response_model=HealthOut, response_model_exclude_none=True, tags=["health"])
+    @app.get("/health/live", response_model=HealthOut, tags=["health"])
     async def live() -> Any:
         """Answer as long as the process runs."""
         return {"status": "alive"}
 
-    @app.get("/health/ready", response_model=HealthOut, tags=["health"])
+    @app.get("/health/ready", response_model=ReadinessOut, responses=documented(503), tags=["health"])
     async def ready() -> Any:
-        """Answer when predictions are served; ``degraded`` says whether by rules alone."""
-        return {"status": "ready", "degraded": service.live.classifier.degraded}
+        """Answer when predictions are served; ``degraded`` says whether by rules alone.
+
+        A service that is ``overloaded`` is still ready: taking its traffic away would only overload the next.
+        While it shuts down, it accepts no connections any more.
+        """
+        if not service.ready:
+            return problem(503, _NO_MODEL, headers={"retry-after": "10"})
+        return {"status": "ready", "degraded": service.live.classifier.degraded, "overloaded": load.full}

@@ -29,7 +29,7 @@ from whybounce.serving.http import (
     stream,
     web,
 )
-from whybounce.serving.http.gate import Gate
+from whybounce.serving.http.gate import Gate, load_of
 from whybounce.serving.http.limits import BodyLimit
 from whybounce.serving.http.live import LiveModel
 from whybounce.serving.http.problems import documented, install
@@ -75,18 +75,23 @@ def create_app(
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be built from the host that the client names
         responses=documented(401, 403, 408, 503),
     )
     app.state.service = service
-    app.add_middleware(BodyLimit, max_body=chosen.max_body, unlimited=[stream.PATH, report.PATH])
+    app.state.load = load = load_of(chosen)
+    app.add_middleware(
+        BodyLimit, max_body=chosen.max_body, unlimited=[stream.PATH, report.PATH], packed=[report.PATH]
+    )
     app.add_middleware(Shortcut, service=service)
     install(app)
     for part in _PARTS:
         part.add(app, service)
     observe = None
     if chosen.metrics:
-        measured = metrics.Metrics(service)
+        measured = metrics.Metrics(service, load)
         service.observers.append(measured.prediction)
+        service.background.append(measured.run)
         metrics.add(app, measured)
         counters.add(app, measured)
         observe = measured.request
@@ -97,7 +102,7 @@ def create_app(
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type", "x-api-key"],
         )
-    app.add_middleware(Gate, settings=chosen, observe=observe, streams=[stream.PATH, report.PATH])
+    app.add_middleware(Gate, settings=chosen, load=load, observe=observe, streams=[stream.PATH, report.PATH])
     return app
 
 

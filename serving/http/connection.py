@@ -18,6 +18,7 @@ from whybounce.serving.http.problems import problem
 
 MAX_HEADERS = 64 * 1024
 """Bytes of the request line and the headers together."""
+_CODING_LENGTH = len(b"transfer-encoding")
 
 
 @cache
@@ -36,6 +37,7 @@ class Connection(HttpToolsProtocol):
     _timer: TimerHandle | None = None
     _size = 0
     _refusal = HTTPStatus.BAD_REQUEST
+    _detail: str | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin; headers must come in time from here on."""
@@ -62,6 +64,9 @@ class Connection(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         self._count(len(name) + len(value) + 4)
+        if len(name) == _CODING_LENGTH and name.lower() == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            self._detail = "The only transfer coding is chunked. Send the body as it is."
+            raise httptools.HttpParserError("unknown transfer coding")
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -111,7 +116,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._done()
-        body = bytes(problem(status, _DETAILS[status]).body)
+        body = bytes(problem(status, self._detail or _DETAILS[status]).body)
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
@@ -121,7 +126,8 @@ class Connection(HttpToolsProtocol):
 
 
 _DETAILS: dict[Any, str] = {
-    HTTPStatus.BAD_REQUEST: "This is not HTTP/1.1. Use an HTTP client, and https only where a proxy offers it.",
+    HTTPStatus.BAD_REQUEST: "This is not HTTP/1.1: the request line, a header or the length of the body is wrong. "
+    "Use an HTTP client, and https only where a proxy offers it.",
     HTTPStatus.REQUEST_TIMEOUT: "The headers of the request did not come in time.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: f"The headers are larger than {MAX_HEADERS} bytes. Send fewer.",
 }

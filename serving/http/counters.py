@@ -17,7 +17,7 @@ def add(app: FastAPI, metrics: Metrics) -> None:
     @app.get("/v1/counters", response_model=CountersOut, tags=["about"])
     def counters() -> CountersOut:
         """Say what the service did since it was started."""
-        return counted(metrics.text().decode("utf-8"))
+        return counted(metrics.text()[0].decode("utf-8"))
 
 
 def counted(text: str) -> CountersOut:
@@ -39,18 +39,18 @@ def counted(text: str) -> CountersOut:
         rows = sorted(tally.items(), key=lambda item: (-item[1], item[0]))
         return [CountedOut(name=value, count=count) for value, count in rows if count]
 
-    status = by_label.get("whybounce_requests_total", {}).get("status", Counter())
-    done = totals.get("whybounce_request_seconds_count", 0.0)
+    status = by_label.get("whybounce_http_requests_total", {}).get("status", Counter())
+    done = totals.get("whybounce_http_request_duration_seconds_count", 0.0)
     return CountersOut(
-        requests=total("requests_total"),
+        requests=total("http_requests_total"),
         failed_requests=sum(count for code, count in status.items() if code >= "500"),
         refused_requests=sum(count for code, count in status.items() if "400" <= code < "500"),
-        mean_milliseconds=1000 * totals["whybounce_request_seconds_sum"] / done if done else None,
+        mean_milliseconds=1000 * totals["whybounce_http_request_duration_seconds_sum"] / done if done else None,
         predictions=total("predictions_total"),
         unsure=total("predictions_unsure_total"),
-        cache_hits=total("cache_hits"),
-        cache_misses=total("cache_misses"),
+        cache_hits=total("cache_hits_total"),
+        cache_misses=total("cache_misses_total"),
         reasons=ranked("predictions_total", "reason"),
         decided_by=ranked("predictions_total", "decided_by"),
-        providers=ranked("predictions_by_provider_total", "provider"),
+        providers=ranked("predictions_total", "provider"),
     )

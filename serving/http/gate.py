@@ -14,13 +14,15 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from whybounce.serving.http.problems import problem
+from whybounce.serving.http.load import Load
+from whybounce.serving.http.problems import refused
 from whybounce.serving.keys import ApiKey, Role, role_of
 from whybounce.serving.logs import REQUEST_ID, access
 from whybounce.serving.settings import Settings
 
-HEALTH = "/health/"
-OPEN = frozenset({"/", "/docs", "/openapi.json", "/v2/health/live", "/v2/health/ready"})
+HEALTH = ("/health/", "/v2/health/")
+"""What answers however much there is to do, and to everybody."""
+OPEN = frozenset({"/", "/docs", "/openapi.json"})
 """Paths that need no key, besides those of health: they hold nobody's data."""
 _OPEN_FOLDERS = ("/docs/", "/web/")
 
@@ -43,8 +45,8 @@ _GIVEN_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 _SLOW_SECONDS = 1.0
 
-Observe = Callable[[str, int, float], None]
-"""Told of the path, the status and the seconds of every request."""
+Observe = Callable[[str, str, int, float], None]
+"""Told of the method, the path, the status and the seconds of every request."""
 
 
 class Gate:
@@ -54,24 +56,28 @@ class Gate:
     ----------
     app : ASGIApp
     settings : Settings
+    load : Load, optional
+        Made as the settings say by default.
     observe : callable, optional
     streams : iterable of str
-        Paths that stay open as long as their client likes: no time limit.
+        Paths that stay open as long as their client likes: no time limit but for standing still.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, observe: Observe | None = None, streams: Iterable[str] = ()
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        load: Load | None = None,
+        observe: Observe | None = None,
+        streams: Iterable[str] = (),
     ) -> None:
         self.app = app
         self.keys: tuple[ApiKey, ...] = settings.keys
         self.observe = observe
         self.streams = frozenset(streams)
-        self.room = settings.max_concurrency
-        self.queue = settings.max_queue
-        self.queue_timeout = settings.queue_timeout
+        self.load = load or load_of(settings)
         self.request_timeout = settings.request_timeout
-        self.active = 0
-        self._turns: list[asyncio.Future[None]] = []
+        self.stream_timeout = settings.stream_timeout
         self._log = settings.log_requests
         self._ids = secrets.token_hex(6)
         self._count = 0
@@ -84,6 +90,10 @@ class Gate:
         path: str = scope["path"]
         started = time.perf_counter()
         status = 500
+        method: str = scope["method"]
+        if method == "HEAD":
+            # What answers GET answers HEAD, too, as balancers and monitors expect; the server leaves the body out.
+            scope = {**scope, "method": "GET"}
         identity = self._identity(scope)
         REQUEST_ID.set(identity)
         id_header = (b"x-request-id", identity.encode("ascii"))
@@ -107,9 +117,9 @@ class Gate:
             # The template of the path: what is filled in may be somebody's address.
             route: str = getattr(scope.get("route"), "path", "other")
             if self.observe is not None:
-                self.observe(route, status, seconds)
+                self.observe(method if method in _METHODS else "other", route, status, seconds)
             if self._log == "all" or (self._log == "errors" and (status >= 400 or seconds > _SLOW_SECONDS)):
-                self._note(scope["method"], route, status, seconds, identity)
+                self._note(method, route, status, seconds, identity)
 
     def _identity(self, scope: Scope) -> str:
         """Return the request's id: the one that was given if it is harmless, or a new one."""
@@ -140,7 +150,8 @@ class Gate:
             return None
         role = role_of(_token(scope), self.keys)
         if role is None:
-            return problem(
+            return refused(
+                path,
                 401,
                 "This service asks for an API key. Send it as: Authorization: Bearer KEY.",
                 headers={"www-authenticate": 'Bearer realm="whybounce"'},
@@ -148,29 +159,31 @@ class Gate:
         wanted = next((needed for start, needed in _ROLES if path.startswith(start)), Role.PREDICT)
         if wanted in role.includes:
             return None
-        return problem(403, f"This key is for {role}; here one for {wanted} is asked for.")
+        return refused(path, 403, f"This key is for {role}; here one for {wanted} is asked for.")
 
     async def _in_turn(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        load, lasting = self.load, path in self.streams
         # Requests that were not begun yet count, too: the server tells how many there are.
         ahead = scope.get("state", {}).get("ahead", 0)
-        full = ahead >= self.room + self.queue
-        if full or (self.active >= self.room and not await self._turn()):
-            refusal = problem(503, "The service is busy; try again in a moment.", headers={"retry-after": "1"})
+        if ahead >= load.room + load.queue or not await load.enter(lasting=lasting):
+            refusal = refused(path, 503, "The service is busy; try again in a moment.", headers={"retry-after": "1"})
             await refusal(scope, receive, send)
             return
-        self.active += 1
         try:
-            if path in self.streams:
-                await self.app(scope, receive, send)
-                return
-            await self._limited(scope, receive, send)
+            if lasting:
+                await self._lasting(scope, receive, send)
+            else:
+                await self._limited(scope, receive, send)
         finally:
-            self.active -= 1
-            while self._turns and self.active < self.room:
-                turn = self._turns.pop(0)
-                if not turn.done():
-                    turn.set_result(None)
-                    break
+            load.leave(lasting=lasting)
+
+    async def _lasting(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def taken(message: Message) -> None:
+            # A client that reads no more is waited for, but not for ever: the error closes its connection.
+            async with asyncio.timeout(self.stream_timeout):
+                await send(message)
+
+        await self.app(scope, receive, taken)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
@@ -187,24 +200,13 @@ class Gate:
             if begun:
                 raise
             late = f"The request was not complete after {self.request_timeout:g} seconds."
-            refusal = problem(408, late, headers={"connection": "close"})
+            refusal = refused(scope["path"], 408, late, headers={"connection": "close"})
             await refusal(scope, receive, send)
 
-    async def _turn(self) -> bool:
-        """Wait for room; False when too many wait already, or it takes too long."""
-        if len(self._turns) >= self.queue:
-            return False
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._turns.append(turn)
-        try:
-            async with asyncio.timeout(self.queue_timeout):
-                await turn
-        except TimeoutError:
-            return False
-        finally:
-            if turn in self._turns:
-                self._turns.remove(turn)
-        return True
+
+def load_of(settings: Settings) -> Load:
+    """Return the load that the settings allow."""
+    return Load(settings.max_concurrency, settings.max_queue, settings.queue_timeout)
 
 
 def _header(scope: Scope, name: bytes) -> bytes:

@@ -65,9 +65,16 @@ class _WrongInputError(WhybounceError):
 def add(app: FastAPI, service: Service) -> None:
     """Register the endpoints."""
     missing = documented(404)
+    without = "There is no model, and the settings want one."
+    not_ready: dict[int | str, dict[str, Any]] = {503: {"model": ReadyOut, "description": without}}
+    model_not_ready = {**missing, 503: {"model": ModelReadyOut, "description": without}}
 
     def version() -> str:
         return service.live.classifier.model_version or "none"
+
+    def readiness(response: Response) -> dict[str, bool]:
+        response.status_code = 200 if service.ready else 503
+        return {"ready": service.ready}
 
     def unknown(name: str, wanted: str | None = None) -> Response | None:
         if name != NAME:
@@ -86,10 +93,10 @@ def add(app: FastAPI, service: Service) -> None:
         """Answer as long as the process runs."""
         return {"live": True}
 
-    @app.get("/v2/health/ready", response_model=ReadyOut, tags=["open inference protocol"])
-    async def ready() -> Any:
+    @app.get("/v2/health/ready", response_model=ReadyOut, responses=not_ready, tags=["open inference protocol"])
+    async def ready(response: Response) -> Any:
         """Answer when predictions are served."""
-        return {"ready": True}
+        return readiness(response)
 
     @app.get("/v2/models/{name}", response_model=ModelMetadata, responses=missing, tags=["open inference protocol"])
     @app.get(
@@ -111,17 +118,20 @@ def add(app: FastAPI, service: Service) -> None:
         }
 
     @app.get(
-        "/v2/models/{name}/ready", response_model=ModelReadyOut, responses=missing, tags=["open inference protocol"]
+        "/v2/models/{name}/ready",
+        response_model=ModelReadyOut,
+        responses=model_not_ready,
+        tags=["open inference protocol"],
     )
     @app.get(
         "/v2/models/{name}/versions/{wanted}/ready",
         response_model=ModelReadyOut,
-        responses=missing,
+        responses=model_not_ready,
         tags=["open inference protocol"],
     )
-    async def model_ready(name: str, wanted: str | None = None) -> Any:
+    async def model_ready(response: Response, name: str, wanted: str | None = None) -> Any:
         """Answer when the model does."""
-        return unknown(name, wanted) or {"name": NAME, "ready": True}
+        return unknown(name, wanted) or {"name": NAME, **readiness(response)}
 
     @app.post(
         "/v2/models/{name}/infer",

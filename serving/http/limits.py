@@ -1,4 +1,4 @@
-"""Refusing bodies that are too large before they are in memory."""
+"""Refusing bodies that are too large, or packed, before they are in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from whybounce.serving.http.problems import problem
+from whybounce.serving.http.problems import refused
 
 MAX_BODY = 24 * 1024 * 1024
 """Bytes of a request body: 1,000 diagnostics of 16 Ki characters, and their JSON."""
@@ -16,20 +16,35 @@ MAX_BODY = 24 * 1024 * 1024
 class BodyLimit:
     """ASGI middleware: answers 413 to a body of more than ``max_body`` bytes.
 
-    Paths that are ``unlimited`` read their body piece by piece and hold none of it.
+    Paths that are ``unlimited`` read their body piece by piece and hold none of it. A body with a
+    ``content-encoding`` is unpacked by nobody but the ``packed`` paths, and refused elsewhere.
     """
 
-    def __init__(self, app: ASGIApp, max_body: int = MAX_BODY, unlimited: Collection[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body: int = MAX_BODY, unlimited: Collection[str] = (), packed: Collection[str] = ()
+    ) -> None:
         self.app = app
         self.max_body = max_body
         self.unlimited = frozenset(unlimited)
+        self.packed = frozenset(packed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the announced length, then count what really arrives."""
-        if scope["type"] != "http" or scope["path"] in self.unlimited:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        path: str = scope["path"]
+        announced = b""
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                announced = value
+            elif name == b"content-encoding" and value.lower() not in (b"identity", b"") and path not in self.packed:
+                plain = refused(path, 415, _PACKED, headers={"accept-encoding": "identity"})
+                await plain(scope, receive, send)
+                return
+        if path in self.unlimited:
+            await self.app(scope, receive, send)
+            return
         if announced.isdigit() and int(announced) > self.max_body:
             await self._refuse(scope, receive, send)
             return
@@ -57,7 +72,11 @@ class BodyLimit:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = _TooLargeError(self.max_body)
-        await problem(error.status_code, error.detail, headers=error.headers)(scope, receive, send)
+        answer = refused(scope["path"], error.status_code, error.detail, headers=error.headers)
+        await answer(scope, receive, send)
+
+
+_PACKED = "The body is packed. Send it as it is, without content-encoding."
 
 
 class _TooLargeError(HTTPException):

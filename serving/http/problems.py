@@ -64,39 +64,58 @@ def problem(
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
+def refused(
+    path: str, status: int, detail: str, *, errors: list[dict[str, str]] | None = None, headers: Any = None
+) -> Response:
+    """Return a problem as clients of this path look for it: those of ``/v2`` read ``error``."""
+    more = {"error": detail} if path.startswith("/v2") else {}
+    return problem(status, detail, errors=errors, headers=headers, **more)
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers."""
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        path = request.url.path
+        if not _is_json(request) and any(item["loc"] == ("body",) and item["input"] for item in error.errors()):
+            # Its body was not even looked at.
+            return refused(path, 415, "Send JSON with content-type: application/json.")
         # The errors carry the input, which may be somebody's address: only place and message go out.
         found = [
             {"location": ".".join(str(part) for part in item["loc"]), "message": str(item["msg"])}
             for item in error.errors()
         ]
         if any(item["type"] == "json_invalid" for item in error.errors()):
-            return problem(
-                400, 'The body is not valid JSON. Send an object such as {"diagnostic": "550 …"}.', errors=found
+            return refused(
+                path, 400, 'The body is not valid JSON. Send an object such as {"diagnostic": "550 …"}.', errors=found
             )
         places = ", ".join(dict.fromkeys(item["location"] for item in found[:5]))
-        return problem(
-            422, f"The request is not valid at: {places}. See /docs for the expected fields.", errors=found[:50]
+        return refused(
+            path, 422, f"The request is not valid at: {places}. See /docs for the expected fields.", errors=found[:50]
         )
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         details = {
             404: "There is nothing here. The endpoints are listed at /docs.",
             405: "This endpoint does not take this method. See /docs.",
-            400: "The body cannot be read. Send UTF-8 JSON with content-type application/json.",
+            400: "The body cannot be read: it is not UTF-8, nested too deeply or holds a number that is too long. "
+            "Send plain JSON in UTF-8.",
         }
-        return problem(error.status_code, details.get(error.status_code, str(error.detail)), headers=error.headers)
+        detail = details.get(error.status_code, str(error.detail))
+        return refused(request.url.path, error.status_code, detail, headers=error.headers)
 
     @app.exception_handler(WhybounceError)
-    async def ours(_: Request, error: WhybounceError) -> Response:
-        return problem(400, str(error))
+    async def ours(request: Request, error: WhybounceError) -> Response:
+        return refused(request.url.path, 400, str(error))
 
     @app.exception_handler(Exception)
-    async def unexpected(_: Request, error: Exception) -> Response:
+    async def unexpected(request: Request, error: Exception) -> Response:
         log.error("unexpected %s", type(error).__name__, exc_info=error)
-        return problem(500, "Something went wrong in the service. It has been logged.")
+        return refused(request.url.path, 500, "Something went wrong in the service. It has been logged.")

@@ -152,10 +152,17 @@ class ModelOut(BaseModel):
 
 
 class HealthOut(BaseModel):
-    """State of the service."""
+    """The process runs."""
 
-    status: Literal["alive", "ready"]
-    degraded: bool | None = None
+    status: Literal["alive"]
+
+
+class ReadinessOut(BaseModel):
+    """Predictions are served."""
+
+    status: Literal["ready"]
+    degraded: bool = Field(description="Whether rules answer alone, without a model.")
+    overloaded: bool = Field(description="Whether the queue is full: further requests are answered with 503.")
 
 
 class FieldError(BaseModel):

@@ -52,6 +52,11 @@ class Service:
             for observe in self.observers:
                 observe(remembered.prediction, count)
 
+    @property
+    def ready(self) -> bool:
+        """Whether predictions are served as the settings want them."""
+        return not (self.settings.require_model and self.live.classifier.degraded)
+
     def cache_stats(self) -> tuple[int, int]:
         """Hits and misses of the verdicts remembered for the model that answers now."""
         return self.live.classifier.cache_stats
