@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +15,18 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from starlette.testclient import TestClient
 
+from whybounce.model.artifact import publish
 from whybounce.model.masking import MAX_TEXT
 from whybounce.model.predictor import BounceClassifier
+from whybounce.model.registry import Registry
 from whybounce.model.taxonomy import TAXONOMY, Action
-from whybounce.serving.http import create_app
+from whybounce.serving.http import card, create_app
 from whybounce.serving.http.counters import counted
 from whybounce.serving.http.web import POLICY, assets
+from whybounce.serving.intake.formats import formats
 from whybounce.serving.keys import Role, new_key
+from whybounce.training import run
+from whybounce.training.train import Trained
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -232,11 +239,69 @@ def test_no_markup_is_made_of_text_and_nothing_is_inline() -> None:
 
 def test_every_import_of_the_page_is_there() -> None:
     known = assets()
-    named = {"app.js", "theme.js", "style.css", "favicon.svg"}
+    named = set(re.findall(r'(?:href|src)="web/([^"]+)"', known["index.html"].content.decode("utf-8")))
+    assert named > {"app.js", "theme.js", "style.css"}
     for name, asset in known.items():
         if name.endswith(".js"):
             named |= set(re.findall(r'from "\./([^"]+)"', asset.content.decode("utf-8")))
     assert named | {"index.html"} == set(known)
+
+
+def test_the_files_of_the_page_stay_small() -> None:
+    for name, asset in assets().items():
+        assert asset.content.count(b"\n") <= 300, name
+
+
+def test_the_page_knows_how_large_a_file_may_be(classifier: BounceClassifier) -> None:
+    limit = b'<meta name="max-report" content="%d">'
+    for client, most in (
+        (TestClient(create_app(classifier)), 256 * 1024 * 1024),
+        (TestClient(create_app(classifier, max_report=12345)), 12345),
+    ):
+        page = client.get("/", headers=BROWSER)
+        assert limit % most in page.content
+        again = client.get("/", headers=BROWSER | {"if-none-match": page.headers["etag"]})
+        assert again.status_code == 304
+
+
+def test_the_page_offers_every_format() -> None:
+    text = assets()["report.js"].content.decode("utf-8")
+    table = text[text.index("const FORMATS") : text.index("};", text.index("const FORMATS"))]
+    offered = re.findall(r'[{,] "?([a-z-]+)"?: "', table)
+    assert sorted(offered) == sorted(one.name for one in formats())
+
+
+# The model card
+
+
+@pytest.fixture
+def registry(small: Trained, tmp_path: Path) -> Registry:
+    found = Registry(tmp_path / "models")
+    for version in ("one", "two"):
+        publish(tmp_path / version, small.payload, replace(small.manifest, model_version=version))
+        if version == "one":
+            (tmp_path / version / card.CARD_FILE).write_text("# Model card: one\n\nFor *bounces* – only.\n", "utf-8")
+        found.add(tmp_path / version)
+    return found
+
+
+def test_the_card_of_a_version(registry: Registry, classifier: BounceClassifier) -> None:
+    client = TestClient(create_app(classifier, registry=registry.folder))
+    found = client.get("/v1/models/one/card")
+    assert (found.status_code, found.headers["content-type"]) == (200, "text/markdown; charset=utf-8")
+    assert found.text == "# Model card: one\n\nFor *bounces* – only.\n"
+    for name, word in (("two", "--bare"), ("three", "it has: one, two"), ("..", "docs"), ("%2e%2e", "")):
+        missing = client.get(f"/v1/models/{name}/card")
+        assert (missing.status_code, word in missing.json()["detail"]) == (404, True), name
+
+
+def test_the_card_without_a_registry(client: TestClient) -> None:
+    found = client.get("/v1/models/one/card")
+    assert (found.status_code, "--registry" in found.json()["detail"]) == (404, True)
+
+
+def test_the_card_is_named_as_training_names_it() -> None:
+    assert card.CARD_FILE == run.CARD_FILE
 
 
 def test_the_page_needs_no_key_and_the_service_does(classifier: BounceClassifier) -> None:
@@ -247,6 +312,7 @@ def test_the_page_needs_no_key_and_the_service_does(classifier: BounceClassifier
     for path, allowed in (
         ("/v1/explain", {Role.PREDICT, Role.FEEDBACK, Role.ADMIN}),
         ("/v1/counters", {Role.METRICS, Role.ADMIN}),
+        ("/v1/models/x/card", {Role.ADMIN}),
     ):
         method = "POST" if path == "/v1/explain" else "GET"
         assert client.request(method, path).status_code == 401

@@ -9,6 +9,7 @@ from importlib.resources import files
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import Response
 
+from whybounce.serving.http import card
 from whybounce.serving.http.service import Service
 
 POLICY = (
@@ -24,6 +25,8 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 _PAGE = "index.html"
+_LARGEST = b'<meta name="max-report" content="268435456">'
+"""Where the page learns how large a file may be: it says so before anything is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +38,26 @@ class Asset:
     etag: str
 
 
+def _asset(content: bytes, media_type: str) -> Asset:
+    return Asset(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+
+
 def assets() -> dict[str, Asset]:
     """Read the files of the page."""
     found = {}
     for file in (files("whybounce.serving") / "web").iterdir():
         media_type = TYPES.get("." + file.name.rpartition(".")[2])
         if media_type and file.is_file():
-            content = file.read_bytes()
-            found[file.name] = Asset(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+            found[file.name] = _asset(file.read_bytes(), media_type)
     return found
 
 
 def add(app: FastAPI, service: Service) -> None:
     """Register the page and its files."""
     known = assets()
+    own = _LARGEST.replace(b"268435456", str(service.settings.max_report).encode("ascii"))
+    known[_PAGE] = _asset(known[_PAGE].content.replace(_LARGEST, own), TYPES[".html"])
+    card.add(app, service)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:

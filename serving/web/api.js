@@ -1,18 +1,12 @@
 // Talking to the service that this page came from, and to nobody else.
 
+import { askForKey, currentKey } from "./key.js";
+
 const BASE = new URL("../", import.meta.url);
-const STORED = "whybounce-key";
 
 export const address = (path) => new URL(path, BASE);
 
-let key = "";
-try {
-  key = sessionStorage.getItem(STORED) ?? "";
-} catch {
-  // Without storage the key lives as long as the page.
-}
-
-export const hasKey = () => key !== "";
+export const hasKey = () => currentKey() !== "";
 
 /** An error that the service answered with (RFC 9457), or that kept it from answering. */
 export class Problem extends Error {
@@ -24,38 +18,46 @@ export class Problem extends Error {
 
 const UNREACHABLE = "No answer came. Is the service still running, and the network there? Then try again.";
 
+/** The names of HTTP are for programs; these are for people. */
+const TITLES = {
+  400: "This could not be read", 401: "An API key is needed", 403: "This key is not enough", 404: "Not found", 408: "It took too long",
+  413: "This is too large", 415: "This could not be read", 422: "This could not be read", 503: "Not possible now",
+};
+
 function problemOf(status, text, type) {
+  const title = TITLES[status] ?? (status >= 500 ? "The service failed" : "The service refused");
   if (type.includes("json")) {
     try {
       const body = JSON.parse(text);
-      return new Problem(body.title ?? "Error", body.detail ?? `The service answered ${status}.`, status, body.errors ?? []);
+      return new Problem(title, body.detail ?? `The service answered ${status}.`, status, body.errors ?? []);
     } catch {
       // Said to be JSON and is not: told like any other answer.
     }
   }
-  return new Problem("Error", `Something between this page and the service answered ${status}.`, status);
+  return new Problem(title, `Something between this page and the service answered ${status}.`, status);
 }
 
-const headers = (more = {}) => ({ ...more, ...(key ? { authorization: `Bearer ${key}` } : {}) });
+const headers = (more = {}) => ({ ...more, ...(hasKey() ? { authorization: `Bearer ${currentKey()}` } : {}) });
 
 /** Send a request; ask for a key as often as the service wants one. */
 async function answered(send) {
   for (;;) {
-    const used = key;
+    const used = currentKey();
     const { status, text, type } = await send();
     if (status >= 200 && status < 300) return { status, text, type };
     const problem = problemOf(status, text, type);
     if (status !== 401) throw problem;
     // Another request may have asked meanwhile.
-    if (key === used) await askForKey(used ? "This key is not known. Please check it." : problem.detail);
+    if (currentKey() === used && !(await askForKey(used ? "wrong" : "missing"))) {
+      throw new Problem(problem.title, "Without a key the service does not answer this.", status);
+    }
   }
 }
 
 async function fetched(path, options = {}) {
   return answered(async () => {
-    let response;
     try {
-      response = await fetch(address(path), { ...options, headers: headers(options.headers), redirect: "error", cache: "no-store" });
+      const response = await fetch(address(path), { ...options, headers: headers(options.headers), redirect: "error", cache: "no-store" });
       return { status: response.status, text: await response.text(), type: response.headers.get("content-type") ?? "" };
     } catch (error) {
       if (error.name === "AbortError") throw error;
@@ -64,8 +66,16 @@ async function fetched(path, options = {}) {
   });
 }
 
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem("An answer that cannot be read", "Something between this page and the service answered in its place.");
+  }
+}
+
 export async function get(path) {
-  return JSON.parse((await fetched(path)).text);
+  return parsed((await fetched(path)).text);
 }
 
 export async function getText(path) {
@@ -75,7 +85,7 @@ export async function getText(path) {
 export async function post(path, body, { signal, type = "application/json" } = {}) {
   const content = typeof body === "string" ? body : JSON.stringify(body);
   const answer = await fetched(path, { method: "POST", body: content, signal, headers: { "content-type": type } });
-  return JSON.parse(answer.text);
+  return parsed(answer.text);
 }
 
 /** Send a file; fetch cannot tell how much has gone, XMLHttpRequest can. */
@@ -94,42 +104,15 @@ export async function upload(path, file, { onprogress, signal, asText = false } 
         request.addEventListener("load", () =>
           resolve({ status: request.status, text: request.responseText, type: request.getResponseHeader("content-type") ?? "" }),
         );
-        request.addEventListener("error", () => reject(new Problem("No connection", `${UNREACHABLE} A file that is too large may be cut off, too.`)));
+        request.addEventListener("error", () =>
+          reject(new Problem("No connection", `${UNREACHABLE} If the file was changed or moved since you chose it, choose it again.`)),
+        );
         request.addEventListener("abort", () => reject(new DOMException("stopped", "AbortError")));
         signal?.addEventListener("abort", () => request.abort());
         request.send(file);
       }),
   );
-  return asText ? answer.text : JSON.parse(answer.text);
-}
-
-let asking = null;
-
-function askForKey(why) {
-  asking ??= new Promise((resolve) => {
-    const form = document.getElementById("key");
-    const field = document.getElementById("key-value");
-    document.getElementById("key-why").textContent = why;
-    form.hidden = false;
-    field.value = "";
-    field.focus();
-    form.onsubmit = (event) => {
-      event.preventDefault();
-      key = field.value.trim();
-      if (!key) return;
-      try {
-        sessionStorage.setItem(STORED, key);
-      } catch {
-        // See above.
-      }
-      form.hidden = true;
-      field.value = "";
-      asking = null;
-      document.getElementById("main").focus();
-      resolve();
-    };
-  });
-  return asking;
+  return asText ? answer.text : parsed(answer.text);
 }
 
 let reasonsOnce = null;
@@ -146,6 +129,12 @@ export function reasons() {
   return reasonsOnce;
 }
 
-export async function titles() {
-  return new Map((await reasons()).map((one) => [one.reason, one.title]));
+/** The reasons by name. A promoted model may know others than the one before: what is missing is read again. */
+export async function vocabulary(needed = []) {
+  let known = new Map((await reasons()).map((one) => [one.reason, one]));
+  if (needed.some((reason) => !known.has(reason))) {
+    reasonsOnce = null;
+    known = new Map((await reasons()).map((one) => [one.reason, one]));
+  }
+  return known;
 }

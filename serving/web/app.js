@@ -1,7 +1,8 @@
 // The frame of the page: which view is shown, where the focus goes, light or dark.
 
-import { say } from "./dom.js";
+import { s, say } from "./dom.js";
 import * as explain from "./explain.js";
+import { install as installKey } from "./key.js";
 import * as model from "./model.js";
 import * as report from "./report.js";
 import * as review from "./review.js";
@@ -42,16 +43,23 @@ function isDark() {
   return chosen ? chosen === "dark" : system.matches;
 }
 
+const SUN = "M12 7a5 5 0 1 0 0 10 5 5 0 0 0 0-10ZM12 1v3M12 20v3M4.2 4.2l2.1 2.1M17.7 17.7l2.1 2.1M1 12h3M20 12h3M4.2 19.8l2.1-2.1M17.7 6.3l2.1-2.1";
+const MOON = "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5Z";
+
 function labelTheme() {
-  themeButton.firstElementChild.textContent = isDark() ? "☀" : "☾";
+  themeButton.firstElementChild.replaceChildren(s("svg", { viewBox: "0 0 24 24" }, s("path", { d: isDark() ? SUN : MOON })));
   themeButton.lastElementChild.textContent = isDark() ? "Use the light theme" : "Use the dark theme";
 }
 
 themeButton.addEventListener("click", () => {
   const theme = isDark() ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
+  // Back at what the system wants, the page follows the system again.
+  const own = (theme === "dark") !== system.matches;
+  if (own) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
   try {
-    localStorage.setItem("whybounce-theme", theme);
+    if (own) localStorage.setItem("whybounce-theme", theme);
+    else localStorage.removeItem("whybounce-theme");
   } catch {
     // Then it holds until the page is closed.
   }
@@ -65,5 +73,13 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 
+// A file that misses its place must not replace the page, and with it what was entered.
+for (const kind of ["dragover", "drop"]) {
+  addEventListener(kind, (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
+}
+
+installKey(say);
 addEventListener("hashchange", () => show(false));
 show(true);

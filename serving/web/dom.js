@@ -1,5 +1,7 @@
 // Small helpers: building elements from text (never from markup), numbers, announcements.
 
+import { askForKey, currentKey } from "./key.js";
+
 /** Build an element. Strings become text nodes, so nothing that a server said can become markup. */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
@@ -47,7 +49,37 @@ export function percent(share, digits = 0) {
 /** A confidence: rounded to 1 it is still no certainty. */
 export const sureness = (confidence) => (confidence >= 0.995 ? ">99 %" : percent(confidence));
 
+const SIZES = ["bytes", "kB", "MB", "GB"];
+
+/** A number of bytes. */
+export function size(bytes) {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < SIZES.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit ? value.toFixed(1) : value} ${SIZES[unit]}`;
+}
+
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+
+/** A sentence of a text that has neither a capital nor a full stop. */
+export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1).replace(/[.]?$/, ".") : "");
+
+/** A text of a server, as it came; a long one scrolls, by keyboard, too. */
+export function verbatim(pieces, length, long = 1200) {
+  const more = length > long ? { class: "diagnostic long", tabindex: "0", role: "group", "aria-label": "Text of the server" } : { class: "diagnostic" };
+  return h("p", { ...more, dir: "auto" }, length ? pieces : h("em", {}, "(no text)"));
+}
+
+/** Show what came last where it can be seen, below what was entered. */
+export function reveal(element) {
+  const { top } = element.getBoundingClientRect();
+  if (top < 0 || top > innerHeight * 0.55) {
+    element.scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  }
+}
 
 let speaking = 0;
 
@@ -91,17 +123,26 @@ export function save(name, text, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** An error as text, with what to do. */
+/** An error as text, with what to do: try again, or take a key that is allowed to. */
 export function failure(error, retry) {
-  return h(
+  const title = error.title ?? "It did not work";
+  const box = h(
     "div",
     { class: "failure", role: "alert" },
-    h("p", {}, h("strong", {}, error.title ? `${error.title}. ` : "It did not work. "), error.detail ?? String(error.message ?? error)),
+    h("p", {}, h("strong", {}, /[.?!]$/.test(title) ? title : `${title}.`), " ", error.detail ?? String(error.message ?? error)),
     error.errors?.length
       ? h("ul", {}, error.errors.slice(0, 8).map((item) => h("li", {}, h("code", {}, item.location), `: ${item.message}`)))
       : null,
-    retry ? h("button", { type: "button", class: "secondary", onclick: retry }, "Try again") : null,
   );
+  if (!retry) return box;
+  if (error.status === 401 || error.status === 403) {
+    const why = currentKey() ? error.detail : "missing";
+    const another = async () => (await askForKey(why)) && retry();
+    box.append(h("button", { type: "button", class: "secondary", onclick: another }, currentKey() ? "Use another key" : "Enter a key"));
+  } else if (error.status !== 413) {
+    box.append(h("button", { type: "button", class: "secondary", onclick: () => retry() }, "Try again"));
+  }
+  return box;
 }
 
 export function head(title, text) {

@@ -1,14 +1,16 @@
 // View 3: what nobody is sure of, labelled by keyboard.
 
 import { get, post, reasons } from "./api.js";
-import { bar, count, empty, failure, h, head, percent, plural, say } from "./dom.js";
-import { reasonOptions, sentence } from "./verdict.js";
+import { newId } from "./correction.js";
+import { bar, count, empty, failure, h, head, percent, plural, say, sentence, verbatim } from "./dom.js";
+import { finder } from "./finder.js";
 
 export const title = "Review";
 
 const PAGE = 50;
 const WHY = { unsure: "The model is unsure.", disagree: "Model and rules disagree.", both: "The model is unsure, and the rules disagree." };
-const KEYS = [["1 … 9", "choose a reason"], ["/", "search all reasons"], ["↓ or j, ↑ or k", "next, previous"], ["s", "skip"], ["u", "go back to the last one labelled"], ["Esc", "leave the search"]];
+const KEYS = [[["1", "9"], "choose a reason", " … "], [["/"], "find another reason"], [["j", "→"], "next", " or "], [["k", "←"], "previous", " or "], [["s"], "skip: it comes again at the end"], [["u"], "undo: choose again for the last one"], [["Esc"], "leave the search"]];
+const OFF = "whybounce-keys-off";
 
 let root = null;
 let items = [];
@@ -19,15 +21,25 @@ let past = [];
 let sending = false;
 let shown = false;
 let note = "";
+let keysOn = stored() !== "yes";
+
+function stored() {
+  try {
+    return localStorage.getItem(OFF);
+  } catch {
+    return null; // then the keys are on
+  }
+}
 
 export function create() {
-  root = h("div", {});
+  root = h("div", { class: "reviewing" });
   return root;
 }
 
 export function enter() {
   shown = true;
   document.addEventListener("keydown", keys);
+  note = "";
   load();
 }
 
@@ -36,20 +48,21 @@ export function leave() {
   document.removeEventListener("keydown", keys);
 }
 
-const intro = () => head("Review", "What the model is unsure of. Each answer teaches it; the most valuable come first.");
+const intro = () => head("Review", "What the model is unsure of, the most valuable first. Each answer teaches it at the next training.");
 
-async function load() {
-  root.replaceChildren(intro(), h("p", { class: "note" }, "Loading…"));
+async function load(focus = false) {
+  if (!items.length) root.replaceChildren(intro(), h("p", { class: "note waiting" }, "Loading…"));
   try {
     const [page, known] = await Promise.all([get(`v1/review?limit=${PAGE}`), reasons()]);
+    if (sending) return; // what is sent just now is not in the list any more
     ({ total, items } = page);
     all = known;
     place = 0;
-    past = [];
-    note = "";
-    draw();
+    draw(focus && shown);
   } catch (error) {
-    root.replaceChildren(intro(), failure(error, load));
+    // Without a store there is nothing to try again: somebody has to start the service otherwise.
+    const off = error.status === 503 && error.detail.includes("--feedback-url");
+    root.replaceChildren(intro(), off ? empty("This service keeps no corrections", error.detail) : failure(error, () => load(true)));
   }
 }
 
@@ -60,112 +73,106 @@ function choices(item) {
   return [...new Set(wanted)].filter((reason) => known.has(reason)).slice(0, 9).map((reason) => known.get(reason));
 }
 
+const named = (reason) => all.find((one) => one.reason === reason)?.title ?? reason;
+
 function sure(item, reason) {
   if (reason === item.reason) return item.confidence;
   return item.alternatives.find((one) => one.reason === reason)?.confidence ?? null;
 }
 
+const button = (text, key, more) => h("button", { type: "button", class: "secondary", "aria-keyshortcuts": keysOn ? key : null, ...more }, text,
+  keysOn ? h("kbd", { "aria-hidden": "true" }, key) : null);
+
+const undoing = () => button("Undo", "u", { disabled: !past.length, onclick: undo });
+
 function draw(focus = false) {
   const item = items[place];
   if (!item) {
-    const again = h("button", { type: "button", onclick: load }, "Look again");
+    const again = h("button", { type: "button", onclick: () => { note = ""; load(true); } }, "Look again");
     root.replaceChildren(intro(), status(), empty(past.length ? "All done. Thank you." : "Nothing to review",
-      past.length ? "You have seen everything that was loaded." : "When the service meets a bounce that it is unsure of, it appears here.", h("p", {}, again)), help());
+      past.length ? "You have labelled everything that was waiting." : "When the service meets a bounce that it is unsure of, it appears here.",
+      h("div", { class: "buttons" }, again, past.length ? undoing() : null)), help());
     if (focus) again.focus();
     return;
   }
-  const options = choices(item);
-  const search = h("select", { id: "reason" }, h("option", { value: "" }, "Another reason"), reasonOptions(all));
-  const filter = h("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", role: "combobox",
-    "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list", placeholder: "Search a reason" });
-  search.addEventListener("change", () => search.value && label(search.value));
-  const panel = h("article", { class: "card review", tabindex: "-1", "aria-label": `Item ${place + 1} of ${items.length}` },
-    h("p", { class: "note" }, `${place + 1} of ${items.length}${total > items.length ? ` (${count(total)} in all)` : ""} · ${WHY[item.why]}`),
-    h("p", { class: "diagnostic large", dir: "auto" }, item.template || "(empty)"),
-    h("p", { class: "note" }, [`Seen ${plural(item.count, "time")}`, item.provider, [item.reply_code, item.enhanced_status].filter(Boolean).join(" "), item.command,
-      item.rules_reason && `rules say ${item.rules_reason}`].filter(Boolean).join(" · ")),
-    h("ol", { class: "choices" }, options.map((one, number) => {
+  const choose = choices(item);
+  const facts = [`Seen ${plural(item.count, "time")}`, item.provider, [item.reply_code, item.enhanced_status].filter(Boolean).join(" "), item.command && `after ${item.command}`];
+  const panel = h("article", { class: "card review", tabindex: "-1", "aria-labelledby": "place review-text" },
+    h("div", { class: "reason" }, h("p", { class: "note" }, h("strong", { id: "place" }, `${count(place + 1)} of ${count(items.length)}`), total > items.length ? ` (${count(total)} in all)` : "", ` · ${WHY[item.why]}`)),
+    h("div", { id: "review-text", class: "large" }, verbatim([item.template], item.template.length)),
+    h("p", { class: "note" }, facts.filter(Boolean).join(" · ")),
+    h("ol", { class: "choices" }, choose.map((one, number) => {
       const confidence = sure(item, one.reason);
-      return h("li", {}, h("button", { type: "button", class: "choice", "aria-keyshortcuts": String(number + 1), title: sentence(one.description), onclick: () => label(one.reason) },
-        h("kbd", { "aria-hidden": "true" }, String(number + 1)), h("span", {}, one.title), confidence === null ? h("span") : bar(confidence, one.categories[0]),
-        h("span", { class: "number" }, confidence === null ? "" : percent(confidence))));
+      const says = [item.rules_reason === one.reason && "the rules’ choice"].filter(Boolean).join(", ");
+      return h("li", {}, h("button", { type: "button", class: "choice", "aria-keyshortcuts": keysOn ? String(number + 1) : null, onclick: () => label(one.reason) },
+        keysOn ? h("kbd", { "aria-hidden": "true" }, String(number + 1)) : h("span", {}), h("span", { class: "what" }, h("strong", {}, one.title), " ", h("small", {}, sentence(one.description), says ? ` (${says})` : "")),
+        confidence === null ? h("span") : bar(confidence, one.categories[0]), h("span", { class: "number" }, confidence === null ? "" : percent(confidence))));
     })),
-    finder(filter),
+    finder(all, label, () => root.querySelector(".card.review")?.focus()),
     h("div", { class: "buttons" },
-      h("button", { type: "button", class: "secondary", "aria-keyshortcuts": "s", onclick: () => skip() }, "Skip"),
-      h("button", { type: "button", class: "secondary", "aria-keyshortcuts": "u", disabled: !past.length, onclick: () => undo() }, "Back to the last one"),
-      h("label", { for: "reason", class: "hidden" }, "Another reason"), search));
+      button("Previous", "k", { disabled: place === 0, onclick: () => move(-1) }), button("Next", "j", { disabled: place >= items.length - 1, onclick: () => move(1) }),
+      button("Skip", "s", { onclick: skip }), undoing()));
   root.replaceChildren(intro(), status(), panel, help());
-  if (focus) panel.focus();
+  if (focus) panel.focus({ preventScroll: true });
 }
 
 const status = () => (note ? h("p", { class: "done" }, note) : "");
 
-const help = () => h("details", { class: "keys", open: true }, h("summary", {}, "Keys"),
-  h("dl", {}, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)))));
-
-function finder(filter) {
-  const list = h("ul", { id: "found", role: "listbox", "aria-label": "Reasons", hidden: true });
-  let at = 0;
-  let hits = [];
-  const show = () => {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    hits = words.length ? all.filter((one) => words.every((word) => `${one.reason} ${one.title} ${one.description}`.toLowerCase().includes(word))).slice(0, 8) : [];
-    at = Math.min(at, Math.max(0, hits.length - 1));
-    list.hidden = !hits.length;
-    filter.setAttribute("aria-expanded", String(hits.length > 0));
-    if (hits.length) filter.setAttribute("aria-activedescendant", `found-${at}`);
-    else filter.removeAttribute("aria-activedescendant");
-    list.replaceChildren(...hits.map((one, number) => h("li", { id: `found-${number}`, role: "option", "aria-selected": String(number === at), onclick: () => label(one.reason) },
-      h("strong", {}, one.title), " ", h("span", {}, sentence(one.description)))));
-  };
-  filter.addEventListener("input", () => { at = 0; show(); });
-  filter.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      at = Math.max(0, Math.min(hits.length - 1, at + (event.key === "ArrowDown" ? 1 : -1)));
-      show();
-    } else if (event.key === "Enter" && hits[at]) {
-      event.preventDefault();
-      label(hits[at].reason);
-    } else if (event.key === "Escape") {
-      event.preventDefault();
-      filter.value = "";
-      show();
-      root.querySelector(".card").focus();
+function help() {
+  const toggle = h("input", { type: "checkbox", id: "keys-on", checked: keysOn });
+  toggle.addEventListener("change", () => {
+    keysOn = toggle.checked;
+    try {
+      if (keysOn) localStorage.removeItem(OFF);
+      else localStorage.setItem(OFF, "yes");
+    } catch {
+      // Then it holds until the page is closed.
     }
-    event.stopPropagation();
+    draw();
+    document.getElementById("keys-on").focus();
   });
-  return h("div", { class: "finder" }, h("label", { for: "search" }, "Search all reasons"), filter, list);
+  return h("section", { class: "keys", "aria-label": "Keys" },
+    h("p", { class: "check" }, toggle, h("label", { for: "keys-on" }, "Label with single keys")),
+    keysOn ? h("dl", {}, KEYS.map(([names, what, between]) => h("div", {}, h("dt", {}, names.flatMap((name, number) => [number ? between : "", h("kbd", {}, name)])), h("dd", {}, what)))) : null);
 }
 
-async function label(reason) {
+/** Send what a person says. Only what the service has stored leaves the list; sent again it is stored once. */
+async function label(reason, event = newId()) {
   const item = items[place];
   if (!item || sending) return;
   sending = true;
+  root.querySelector(".card.review")?.setAttribute("aria-busy", "true");
   try {
-    const body = { template: item.template, reason, source: "web-review" };
+    const body = { template: item.template, reason, source: "web-review", event_id: event };
     for (const name of ["reply_code", "enhanced_status", "command", "provider"]) if (item[name]) body[name] = item[name];
     await post("v1/feedback", body);
-    past.push({ item, place });
-    items.splice(place, 1);
-    total -= 1;
+    const at = items.indexOf(item);
+    if (at >= 0) {
+      past.push({ item, place: at });
+      items.splice(at, 1);
+      total = Math.max(0, total - 1);
+    }
     if (place >= items.length) place = Math.max(0, items.length - 1);
-    note = `Stored: ${all.find((one) => one.reason === reason)?.title ?? reason}.`;
-    draw(shown);
+    note = `Stored: ${named(reason)}.`;
+    sending = false;
+    if (!items.length && total > 0) await load(true);
+    else draw(shown);
     say(`${note} ${items.length ? `${count(items.length)} left.` : "All done."}`);
   } catch (error) {
-    root.querySelector(".failure")?.remove();
-    root.querySelector(".card")?.after(failure(error));
-  } finally {
     sending = false;
+    note = "";
+    draw();
+    const told = failure(error, () => label(reason, event));
+    told.firstChild.append(` “${named(reason)}” is not stored yet.`);
+    root.querySelector(".card.review")?.before(told);
+    told.querySelector("button")?.focus();
   }
 }
 
 function skip() {
-  if (!items[place]) return;
+  if (!items[place] || sending) return;
   items.push(items.splice(place, 1)[0]);
-  note = "Skipped: it comes again at the end.";
+  note = items.length > 1 ? "Skipped: it comes again at the end." : "This is the only one left.";
   draw(true);
   say(note);
 }
@@ -173,33 +180,33 @@ function skip() {
 /** What was sent is stored; labelling it again sends a newer word, and the newest word of a source counts. */
 function undo() {
   const last = past.pop();
-  if (!last) return;
+  if (!last || sending) return;
   place = Math.min(last.place, items.length);
   items.splice(place, 0, last.item);
   total += 1;
-  note = "Choose again: the newer answer counts.";
+  note = "Choose again: the newer answer counts. Until then, the earlier one stays.";
   draw(true);
   say(note);
 }
 
 function move(by) {
   const next = Math.max(0, Math.min(items.length - 1, place + by));
-  if (next === place) return;
+  if (next === place || sending) return;
   place = next;
   note = "";
   draw(true);
 }
 
 function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+  if (!keysOn || event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.target.closest("input, select, textarea")) return;
   const number = Number(event.key);
   const item = items[place];
   if (number >= 1 && number <= 9 && item) {
     const chosen = choices(item)[number - 1];
     if (chosen) label(chosen.reason);
   } else if (event.key === "/") root.querySelector("#search")?.focus();
-  else if (event.key === "ArrowDown" || event.key === "j") move(1);
-  else if (event.key === "ArrowUp" || event.key === "k") move(-1);
+  else if (event.key === "ArrowRight" || event.key === "j") move(1);
+  else if (event.key === "ArrowLeft" || event.key === "k") move(-1);
   else if (event.key === "s") skip();
   else if (event.key === "u") undo();
   else return;
