@@ -8,17 +8,22 @@ attributes of ``BounceRecord``. An ordinary message has an empty one.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from whybounce.model.predictor import BounceClassifier
+from whybounce.serving.http import create_app
+from whybounce.serving.intake.format import Skipped
 from whybounce.serving.intake.judge import judge
 from whybounce.serving.intake.messages import read_message
 from whybounce.serving.intake.messages.read import MessageReading
+from whybounce.serving.intake.open import read, sources
 from whybounce.serving.intake.record import BounceRecord
 
 FOLDER = Path(__file__).parent / "fixtures" / "messages"
@@ -74,3 +79,48 @@ def test_there_are_enough_of_every_group() -> None:
     counted = Counter(path.parent.name for path in CASES)
     assert {name: counted[name] for name in GROUPS if counted[name] < LEAST} == {}
     assert set(counted) == set(GROUPS)
+
+
+def said(records: list[BounceRecord]) -> list[tuple[str | None, str, str, str | None]]:
+    return [(one.recipient, one.outcome, one.diagnostic, one.message_id) for one in records]
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_file_is_recognised_by_itself(path: Path) -> None:
+    (source,) = sources([path])
+    form, found = read(source)
+    items = list(found)
+    assert form.name == "message"
+    assert said([one for one in items if isinstance(one, BounceRecord)]) == said(
+        list(read_message(path.read_bytes()).records)
+    )
+    assert any(isinstance(one, Skipped) for one in items) == (not expected(path))
+
+
+def test_a_mailbox_of_all_of_them(tmp_path: Path) -> None:
+    box, folder = tmp_path / "all.mbox", tmp_path / "maildir"
+    for name in ("cur", "new", "tmp"):
+        (folder / name).mkdir(parents=True)
+    with box.open("wb") as out:
+        for number, path in enumerate(CASES):
+            data = path.read_bytes().replace(b"\r\n", b"\n")
+            quoted = re.sub(rb"(?m)^(>*From )", rb">\1", data)
+            out.write(b"From MAILER-DAEMON Mon Nov 16 10:00:00 2026\n" + quoted.rstrip(b"\n") + b"\n\n")
+            (folder / "cur" / f"{number:05}.M1P1.mx.example.net:2,S").write_bytes(data)
+    wanted = [fields["recipient"] for path in CASES for fields in expected(path)]
+    for place in (box, folder):
+        (source,) = sources([place])
+        form, found = read(source)
+        items = list(found)
+        assert form.name == "mbox"
+        assert [one.recipient for one in items if isinstance(one, BounceRecord)] == wanted
+        assert sum(isinstance(one, Skipped) for one in items) == sum(not expected(path) for path in CASES)
+
+
+@pytest.mark.parametrize("group", [name for name in GROUPS if name != "ordinary"])
+def test_the_endpoint_says_the_same(group: str, classifier: BounceClassifier) -> None:
+    client = TestClient(create_app(classifier), raise_server_exceptions=False)
+    for path in [path for path in CASES if path.parent.name == group][:3]:
+        answer = client.post("/v1/message", content=path.read_bytes(), headers={"content-type": "message/rfc822"})
+        found = [(one["recipient"], one["outcome"], one["prediction"]["reason"]) for one in answer.json()["records"]]
+        assert found == [(fields["recipient"], fields["outcome"], fields["reason"]) for fields in expected(path)]

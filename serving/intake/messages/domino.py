@@ -59,14 +59,16 @@ def _notes4(mail: Mail) -> list[Failure]:
         return []
     cut_at(mail, mail.text, "--- returned message")
     words: list[str] = []
+    reason: str | None = None
     found: list[tuple[str, str]] = []
     for line in match.group(1).splitlines():
         only = _ONLY_ADDRESS.match(line[:1000])
         if only:
-            found.append((only.group(1), one_line("\n".join(words))))
+            reason = one_line("\n".join(words)) if reason is None else reason
+            found.append((only.group(1), reason))
         elif line.strip():
-            if found and found[-1][1] == one_line("\n".join(words)):
-                words = []
+            if reason is not None:
+                words, reason = [], None
             words.append(line)
     if not found:
         return [_failure(next(iter(recipients_of(mail)), None), "\n".join(words))]

@@ -15,7 +15,10 @@ from whybounce.serving.intake.messages.mime import Mail, fields_of
 # What administrators are told is the same in all languages: an address, perhaps a host, and a reply.
 _ONLY_ADDRESS = re2.compile(rf"^\s*'?{ADDRESS}'?(?:\s*\(?<?mailto:[^\s]*)?\s*$")
 _ONLY_HOST = re2.compile(r"^\s*([a-zA-Z0-9-]{1,63}(?:\.[a-zA-Z0-9-]{1,63})+)\s*$")
-_SAID = re2.compile(r"(?i)^\s*(?:remote server (?:at .{1,300}? )?returned '|#?<?[45]\d\d[ -]|#[45]\.\d)")
+_SAID = re2.compile(
+    r"(?i)^\s*(?:remote server (?:at .{1,300}? )?returned '|#?<?[45]\d\d[ -]|#[45]\.\d"
+    r"|(?:[a-z0-9.-]{1,253} )?#?<[^<>]{0,255}#[45])"
+)
 _QUOTED = re2.compile(r"(?is)returned '(.{3,1000})'?\s*$")
 _RETURNED_BY = re2.compile(r"(?i)^\s*remote server at ([a-z0-9-]+(?:\.[a-z0-9-]+)+)")
 _SERVER = re2.compile(r"^\s*\S[^:：]{1,60}[:：]\s*([a-zA-Z0-9-]{1,63}(?:\.[a-zA-Z0-9-]{1,63})*)\s*$")
@@ -35,7 +38,7 @@ _NOT_REACHED = re2.compile(
     r"|destinataires? suivants? n'|destinatarios siguientes|seguent[ei] destinatari"
 )
 _ON = re2.compile(rf"^\s*'?{ADDRESS}'? (?:on|am|le|el|il|em|op) \S.*$")
-_ANGLED = re2.compile(r"<([^\s<>#]{1,255}) #([245]\.\d{1,3}\.\d{1,3}|[245]\d\d)\b[ ]?")
+_ANGLED = re2.compile(r"<([^\s<>#]{1,255})? ?#([245]\.\d{1,3}\.\d{1,3}|[245]\d\d)\b[ ]?")
 _TRACE = ("the mts-id of the original message", ";l=")
 
 
@@ -87,10 +90,13 @@ def _of_block(address: str, host: str | None, lines: list[str], reporting: str |
     by = _RETURNED_BY.match(said)
     quoted = _QUOTED.search(said)
     said = quoted.group(1).removesuffix("'") if quoted else said
-    said = said.strip("# ").removeprefix("<").removesuffix(">") if said.startswith(("#", "<")) else said
+    angled = _ANGLED.search(said)
+    inner = _inside(said, angled.end()) if angled and not quoted else ""
+    said = inner or said.strip("# ")
     one = failure(address, said, reporting=reporting)
-    remote = host or (by.group(1) if by else None) or one.remote_mta
-    return Failure(address, one.diagnostic, one.outcome, one.status or status_in(said), remote, reporting)
+    remote = host or (by.group(1) if by else None) or (angled.group(1) if angled else None) or one.remote_mta
+    status = one.status or status_in(angled.group(2) if angled else "")
+    return Failure(address, one.diagnostic, one.outcome, status, remote, reporting)
 
 
 def _keep_header(mail: Mail, text: str) -> None:
@@ -118,10 +124,10 @@ def _error_details(mail: Mail) -> list[Failure]:
 def _not_reached(mail: Mail) -> list[Failure]:
     """Read what Outlook and Exchange to 2003 say: addresses with a date, words and ``<host #5.1.1 smtp;…>`` below."""
     match = _NOT_REACHED.search(mail.text)
-    if not match:
+    if not match and not _ANGLED.search(mail.text):
         return []
     found: list[tuple[str, list[str]]] = []
-    for line in mail.text[match.end() :].splitlines():
+    for line in mail.text[match.end() if match else 0 :].splitlines():
         address = _ON.match(line[:1000]) or _ONLY_ADDRESS.match(line[:1000])
         if address:
             found.append((address.group(1), []))
@@ -134,9 +140,13 @@ def _of_angled(address: str, said: str) -> Failure:
     angled = _ANGLED.search(said)
     if not angled:
         return failure(address, said)
-    inner = said[angled.end() : said.rfind(">")] if said.rfind(">") > angled.end() else said[angled.end() :]
-    kind, semicolon, words = inner.partition(";")
-    inner = words.strip() if semicolon and kind.lower() == "smtp" else ""
-    one = failure(address, inner or said[: angled.start()] or said, reporting=angled.group(1))
+    one = failure(address, _inside(said, angled.end()) or said[: angled.start()] or said, reporting=angled.group(1))
     status = angled.group(2) if "." in angled.group(2) else one.status
     return Failure(address, one.diagnostic, one.outcome, status, one.remote_mta, angled.group(1))
+
+
+def _inside(said: str, start: int) -> str:
+    """Return the reply within angle brackets that name its type: ``smtp;550 … >``."""
+    end = said.rfind(">")
+    kind, semicolon, words = said[start : end if end > start else None].partition(";")
+    return words.strip() if semicolon and kind.strip().lower() == "smtp" else ""

@@ -26,6 +26,12 @@ _ROBOTS = re2.compile(r"(?i)bounce|no-?reply")
 _ANSWER = re2.compile(r"(?:^|[\s:<(#'\"-])(?:[45]\d\d[ -](?:[#a-zA-Z(<]|[245]\.\d)|#?[45]\.\d{1,3}\.\d{1,3}\b)")
 _ABOUT_MAIL = re2.compile(r"(?i)mailbox|e-?mail|recipient|user unknown|quota|postfach|boîte|buzón|casella")
 _REPLIED = re2.compile(r"(?i)^\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|fwd?|aw|wg|tr|rv|sv|vs|antw|odp|rif|res|enc)\s*:\s")
+# What mail programs write above a message that is passed on, and the field of its sender.
+_PASSED_ON = re2.compile(
+    r"(?im)^[ \t]*(?:-{2,}.{3,60}-{2,}|_{10,}|begin forwarded message:|anfang der weitergeleiteten nachricht:"
+    r"|début du message (?:réexpédié|transféré) ?:|inicio del mensaje reenviado:)[ \t]*\n(?:\s*\n)?(?:.*\n){0,4}?"
+    r"[ \t]*\*?(?:from|von|de|da|van|från|fra|od|от|差出人|发件人)\*? ?[:：]"
+)
 _COPY = (
     "--- below this line", "--- original message", "-----original message", "------ this is a copy",
     "--- the original message",
@@ -62,9 +68,13 @@ def is_bounce(mail: Mail) -> bool:
 def by_a_person(mail: Mail) -> bool:
     """Whether somebody replied or passed something on: a bounce in it is quoted, and came before."""
     fields = mail.fields
-    if _empty_return_path(mail) or _DAEMONS.search(fields.get("From")[:1000]) or "Auto-Submitted" in fields:
+    sender, subject = fields.get("From")[:1000], fields.get("Subject")[:1000]
+    if _empty_return_path(mail) or _DAEMONS.search(sender) or "Auto-Submitted" in fields:
         return False
-    return bool(_REPLIED.match(fields.get("Subject")[:200]))
+    if _REPLIED.match(subject):
+        return True
+    automatic = _MASTERS.search(sender) or _ROBOTS.search(sender) or _SUBJECTS.search(subject)
+    return not automatic and bool(_PASSED_ON.search(mail.text[:8000]))
 
 
 def answered(text: str) -> bool:

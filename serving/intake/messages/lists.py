@@ -25,6 +25,7 @@ _REFUSED = re2.compile(
 )
 _HELD = re2.compile(r"(?is)(?:held|awaits?|awaiting|waiting|pending).{0,120}?(?:moderator|approval|moderation)")
 _TO_APPROVE = re2.compile(r"(?i)^BOUNCE \S+@\S+?:? {1,10}\S")  # Majordomo hands a posting to the list's owner
+_RESULTS = re2.compile(r"(?i)no valid commands found|results of your (?:e-?mail )?commands?|majordomo results")
 _WARNED = re2.compile(
     r"(?is)messages to you from the .{1,200}? seem\s+to\s+have\s+been\s+bouncing"
     r"|your membership in the mailing list .{1,200}? has been disabled due to excessive bounces"
@@ -101,6 +102,9 @@ def _notice(mail: Mail) -> Failure | None:
         text = f"Automatic reply: warning of a list manager; {_around(mail.text[:4000], warned.start())}"
         return Failure(first_address(mail.fields.get("To")), text, Outcome.NOT_A_BOUNCE)
     head = f"{subject}\n{mail.text[:4000]}"
+    if _RESULTS.search(head):
+        text = f"Automatic reply: a list manager took the message for commands; {one_line(subject)[:1000]}"
+        return Failure(first_address(mail.fields.get("From")), text, Outcome.NOT_A_BOUNCE)
     if _HELD.search(head):
         text = f"Automatic reply: the message is held for a moderator; {one_line(head)[:1000]}"
         return Failure(_list_address(mail), text, Outcome.NOT_A_BOUNCE, kind="delay")
@@ -115,14 +119,14 @@ def _around(text: str, place: int) -> str:
 
 def _list_address(mail: Mail) -> str | None:
     fields = mail.fields
-    for name in ("X-BeenThere", "List-Post"):
+    sender = first_address(fields.get("From")) or ""
+    for name in ("X-BeenThere", "List-Post", "X-Loop"):
         found = first_address(fields.get(name).replace("mailto:", ""))
-        if found:
+        if found and found != sender:
             return found
     known = next(iter(recipients_of(mail)), None) or first_address(fields.get("Subject"))
     if known:
         return known
-    sender = first_address(fields.get("From")) or ""
     local, _, domain = sender.partition("@")
     for ending in ("-bounces", "-owner", "-admin", "-request", "-help"):
         local = local.removesuffix(ending)

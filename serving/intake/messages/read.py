@@ -77,7 +77,9 @@ def read_message(data: bytes, source: str = "", *, _depth: int = 0) -> MessageRe
         inner = read_message(mail.returned_bytes(), source, _depth=_depth + 1)
         if inner.kind is not None and (kind is None or inner.kind == "dsn" or inner.kind in dict(_TEXTS)):
             return inner
-    return MessageReading(kind, tuple(_records(mail, told_apart(failures), source)), mail.cut)
+    return MessageReading(
+        kind, tuple(_records(mail, told_apart(failures), source)), mail.cut or len(failures) >= dsn.MAX_RECIPIENTS
+    )
 
 
 def _understood(mail: Mail) -> tuple[str | None, list[Failure]]:
@@ -168,7 +170,7 @@ def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[Bounc
 
 def _telling(one: Failure) -> str | None:
     # 5.0.0 says less than any code in the text, and given apart from the text it would win; so does 5.1.0.
-    if one.status is not None and one.status.endswith(".0.0") and one.diagnostic:
+    if one.status is not None and one.status.endswith(".0") and one.diagnostic:
         told = statuses_in(one.diagnostic)
         return next((code for code in told if not code.endswith(".0")), told[0] if told else one.status)
     return one.status
