@@ -83,7 +83,7 @@ class TextClassifier:
 
     def probabilities_of(self, readings: Readings) -> FloatArray:
         """Return the probability of each label, shape ``(len(readings), len(labels))``."""
-        scores = np.tile(self._intercept, (len(readings), 1))
+        scores: FloatArray = np.tile(self._intercept, (len(readings), 1))
         filled = np.flatnonzero(readings.starts[1:] > readings.starts[:-1])
         if len(filled):
             products = self._coefficients.take(readings.rows, axis=0)
@@ -138,7 +138,8 @@ class TextClassifier:
 
     def probabilities(self, doc: str) -> FloatArray:
         """Return the probability of each label for one document, shape ``(len(labels),)``."""
-        return self.probabilities_of(self.read([doc]))[0]
+        row: FloatArray = self.probabilities_of(self.read([doc]))[0]
+        return row
 
     def contributions(self, doc: str, label: str, *, top: int = 6) -> Contributions:
         """Return the features of one document that speak most for a label; see :meth:`contributions_of`.

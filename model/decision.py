@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -174,8 +173,6 @@ def _codes_decide(diagnostic: Diagnostic) -> bool:
 Ranking = list[tuple[str, float]]
 """Labels with their probabilities, most probable first."""
 
-_PROBABILITY = itemgetter(1)
-
 
 def pool(own: Ranking, rule: RuleMatch | None, weight: Mapping[str, float]) -> Ranking:
     """Let the rules' verdict speak in the model's ranking.
@@ -183,13 +180,17 @@ def pool(own: Ranking, rule: RuleMatch | None, weight: Mapping[str, float]) -> R
     The odds of the rule's reason are multiplied by ``exp(weight)``: a logarithmic
     opinion pool (Genest and Zidek 1986) of the model and the rules.
     """
-    if rule is None:
+    place = next((place for place, (label, _) in enumerate(own) if rule and label == rule.reason), None)
+    if rule is None or place is None:
         return own
-    reason = rule.reason
-    factor = exp(weight[rule.kind])
-    raised = [(label, p * factor if label == reason else p) for label, p in own]
-    total = sum([p for _, p in raised])
-    return sorted([(label, p / total) for label, p in raised], key=_PROBABILITY, reverse=True)
+    raised = own[place][1] * exp(weight[rule.kind])
+    total = raised + sum([p for _, p in own]) - own[place][1]
+    joint = [(label, p / total) for label, p in own]
+    # The others keep their order; the one that was raised goes before all that are less probable now.
+    del joint[place]
+    share = raised / total
+    joint.insert(next((at for at, (_, p) in enumerate(joint) if p < share), len(joint)), (rule.reason, share))
+    return joint
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,22 +104,6 @@ _COMMANDS = {
     "rcpt": Phase.RCPT, "data": Phase.DATA, "bdat": Phase.DATA, "eod": Phase.DATA, "end": Phase.DATA,
 }  # fmt: skip
 
-_COMMAND_HINTS = (
-    "reply",
-    "response",
-    "after",
-    "sending",
-    "rcpt",
-    "mail",
-    "initial",
-    "greeting",
-    "connect",
-    "handshake",
-    "refused",
-    "banner",
-    "data",
-)
-
 
 def parse(
     text: str,
@@ -206,7 +190,13 @@ def _clean_code(code: int | None) -> int | None:
 
 
 def _phase(template: str) -> Phase | None:
-    if not any(hint in template for hint in _COMMAND_HINTS):
+    # What each of the patterns needs, one after the other: a third of the time that a loop takes.
+    if not (
+        "reply" in template or "response" in template or "after" in template or "sending" in template
+        or "rcpt" in template or "mail" in template or "initial" in template or "greeting" in template
+        or "connect" in template or "handshake" in template or "refused" in template or "banner" in template
+        or "data" in template
+    ):  # fmt: skip
         return None
     hits = _PHASES.Match(template)
     return _PHASE_PATTERNS[min(hits)][0] if hits else None
@@ -249,10 +239,12 @@ _CODE_CUES = frozenset(
 def _codes(statement: str) -> tuple[int | None, str | None]:
     """Reply code and enhanced status code of a statement, each possibly absent."""
     tokens = statement.split()
-    status = next((token for token in tokens if token[1:2] == "." and is_enhanced_status(token)), None)
+    status: str | None = None
     best: tuple[int, int, str] | None = None
     for index, token in enumerate(tokens):
         if token not in REPLY_CODES:
+            if status is None and token[1:2] == "." and is_enhanced_status(token):
+                status = token
             continue
         before = tokens[index - 1] if index else ""
         after = tokens[index + 1] if index + 1 < len(tokens) else ""

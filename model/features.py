@@ -49,11 +49,10 @@ def split(doc: str) -> tuple[list[str], list[str]]:
 
 def word_features(doc: str) -> list[str]:
     """Words and pairs of neighbouring words; scripts without spaces give pairs of characters."""
-    words: list[str] = []
-    for word in split(doc)[0]:
-        words += _wide_pairs(word) if word[0] >= FIRST_WIDE else (word,)
-    padded = ["^", *words, "$"]
-    return [*words, *(f"{first} {second}" for first, second in pairwise(padded))]
+    words = split(doc)[0]
+    if not doc.isascii():
+        words = [part for word in words for part in (_wide_pairs(word) if word[0] >= FIRST_WIDE else (word,))]
+    return [*words, *map(" ".join, pairwise(("^", *words, "$")))]
 
 
 @lru_cache(maxsize=32768)

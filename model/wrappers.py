@@ -22,9 +22,7 @@ _FIRST_WORDS = frozenset(
         "from", "recipient", "host",
     ]
 )  # fmt: skip
-"""What a leading wrapper begins with: without one of them, and the phrases below, there is nothing to take off."""
-
-_PHRASES = ("in reply to", "in response to", "NUM mx HOST")
+"""What a leading wrapper begins with; without it, and without a phrase that ends a wrapper, nothing is taken off."""
 
 _QUOTES = (
     r"last (?:transfail|error|reply|response|smtp error)",
@@ -50,20 +48,12 @@ _SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
 
 def innermost(template: str) -> str:
     """The part after the last quoting marker, when that part says anything."""
-    if not any(
-        marker in template
-        for marker in (
-            "said",
-            "last ",
-            "was",
-            "returned",
-            "remote mail",
-            "responded",
-            "talk to me",
-            "other ",
-            "unknown address",
-        )
-    ):
+    # One after the other: a third of the time that a loop or a pattern takes.
+    if not (
+        "said" in template or "last " in template or "was" in template or "returned" in template
+        or "remote mail" in template or "responded" in template or "talk to me" in template
+        or "other " in template or "unknown address" in template
+    ):  # fmt: skip
         return template
     # From the end: the last quotation that says anything is the innermost, and a hostile
     # text of nothing but markers is done with after the first of them.
@@ -77,7 +67,9 @@ def statement_words(inner: str) -> str:
     """Return the words of a statement: no wrappers, codes or provider marks."""
     stripped = inner
     for _ in range(3):
-        if stripped.partition(" ")[0] not in _FIRST_WORDS and not any(phrase in stripped for phrase in _PHRASES):
+        if stripped.partition(" ")[0] not in _FIRST_WORDS and not (
+            "in reply to" in stripped or "in response to" in stripped or "NUM mx HOST" in stripped
+        ):
             break
         shorter = _WRAPPERS.sub("", stripped).strip()
         if shorter == stripped:
@@ -86,8 +78,6 @@ def statement_words(inner: str) -> str:
     kept = [
         token
         for token in stripped.split()
-        if token not in REPLY_CODES
-        and not token.startswith("@")
-        and not (token[1:2] == "." and is_enhanced_status(token))
+        if token not in REPLY_CODES and token[0] != "@" and not (token[1:2] == "." and is_enhanced_status(token))
     ]
     return " ".join(kept)
