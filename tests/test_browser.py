@@ -1,112 +1,27 @@
-"""The page in a real browser: all views, by keyboard, in both themes, on phone and desktop."""
+"""Explaining on the page in a real browser; keys, themes, and a service that goes away."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from playwright.sync_api import Error as PlaywrightError
+from browsing import FULL, STRANGE, browser, copied, dropped_answers, explain, in_a_shell, opened, page, server, sound
+from playwright.sync_api import Browser, Page, expect
 from server import Server, running
 
 from whybounce.serving.keys import Role, new_key
 
+__all__ = ["browser", "page", "server"]
 pytestmark = pytest.mark.slow
 
-VIEWS = ("explain", "report", "review", "model")
-FULL = "452 4.2.2 The mailbox is over its storage quota"
+
 HOSTILE = (
     '<img src=x onerror="window.hacked=1"> 550 5.1.1 user unknown',
     "550 5.1.1 </textarea><script>window.hacked=1</script> user unknown",
     "javascript:window.hacked=1 \u202e 550 5.1.1 user \U0001f642 unknown",
     "550 5.1.1 {{constructor.constructor('window.hacked=1')()}} user unknown",
 )
-STRANGE = ("554 5.7.1 some zorb unheard-of", "554 5.7.1 some wibble unheard-of", "554 5.7.1 some turnip unheard-of")
-CSV = "diagnostic,email\n" + "".join(
-    f"{text},person{number}@example.com\n"
-    for number, text in enumerate(
-        ["550 5.1.1 user unknown"] * 5
-        + [FULL] * 3
-        + ['"550 5.1.1 <img src=x onerror=""window.hacked=1""> user unknown"']
-    )
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        try:
-            found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except PlaywrightError as error:
-            if "Executable doesn't exist" in str(error):
-                pytest.skip("no Chromium is installed: apt install chromium, or playwright install chromium")
-            raise
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with running(feedback_url=f"sqlite:///{tmp_path}/feedback.db") as found:
-        yield found
-
-
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    with_context = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield opened(with_context, server)
-    with_context.close()
-
-
-def opened(context: BrowserContext, server: Server) -> Page:
-    """A page that fails the test when anything goes wrong in it or leaves the server's origin."""
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    strays: list[str] = []
-    faults: list[str] = []
-    page.on(
-        "request",
-        lambda request: strays.append(request.url) if not request.url.startswith((server.url, "blob:")) else None,
-    )
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
-    )
-    page.goto(f"{server.url}/")
-    page.strays, page.faults = strays, faults  # type: ignore[attr-defined]
-    return page
-
-
-def sound(page: Page) -> None:
-    assert page.strays == []  # type: ignore[attr-defined]
-    assert page.faults == []  # type: ignore[attr-defined]
-    assert page.evaluate("window.hacked") is None
-
-
-def explain(page: Page, text: str, cards: int = 1) -> None:
-    page.get_by_label("Diagnostics or a bounce message").fill(text)
-    page.get_by_role("button", name="Explain", exact=True).click()
-    expect(page.locator("article.card")).to_have_count(cards)
-
-
-def go(page: Page, view: str) -> None:
-    page.get_by_role("navigation").get_by_role("link", name=view.capitalize()).click()
-    expect(page.locator("nav a[aria-current]")).to_have_text(view.capitalize())
-
-
-def fill_queue(server: Server) -> None:
-    for text in STRANGE:
-        server.post("/v1/predict", {"diagnostic": text})
-    end = time.monotonic() + 20
-    while json.loads(server.get("/v1/review")[1])["total"] < len(STRANGE):
-        assert time.monotonic() < end
-        time.sleep(0.2)
 
 
 def test_explaining(page: Page, server: Server) -> None:
@@ -132,19 +47,95 @@ def test_explaining_a_whole_message(page: Page) -> None:
     expect(page.locator("article.card h3").first).to_have_text("Invalid recipient")
     expect(page.get_by_text("2 recipients").first).to_be_visible()
     explain(page, (fixtures / "ordinary.eml").read_text("utf-8"), 0)
-    expect(page.get_by_role("alert")).to_contain_text("neither a bounce nor an automatic one")
+    expect(page.get_by_role("alert")).to_contain_text("neither a bounce nor an automatic reply")
+    page.get_by_role("button", name="Explain its lines one by one").click()
+    expect(page.locator("article.card").first).to_be_visible()
+
+
+def test_the_message_knows_more_than_its_text(page: Page) -> None:
+    fixtures = Path(__file__).parent / "fixtures" / "messages"
+    for name in ("vacation.eml", "arf.eml"):
+        explain(page, (fixtures / name).read_text("utf-8"))
+        expect(page.locator("article.card h3")).to_have_text("Not a bounce")
+    explain(page, "From: <a@example.com>\nSubject: Out of office\nAuto-Submitted: auto-replied\n\n550 user unknown\n")
+    expect(page.locator("article.card h3")).to_have_text("Not a bounce")
+    sound(page)
+
+
+STATUS = """Reporting-MTA: dns; mx.example.org
+
+Final-Recipient: rfc822; jane@example.com
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 User unknown
+"""
+
+
+WRAPPED = """<jane@example.com>: host mx.example.net[192.0.2.1] said: 550 5.1.1
+    <jane@example.com>: Recipient address rejected: User unknown (in reply to
+    RCPT TO command)"""
+
+
+REPLY = "550-5.1.1 The account that you tried to reach does not exist.\n550-5.1.1 Check the spelling\n550 5.1.1 and try again"
+
+
+@pytest.mark.parametrize(
+    ("text", "cards"),
+    [
+        (STATUS, 1),
+        (WRAPPED, 1),
+        (REPLY, 1),
+        (f"{REPLY}\n550 5.2.2 full", 2),
+        ("550 user unknown\n550 mailbox full", 2),
+        (f"{FULL}\n{FULL}\n\n{FULL}", 1),
+        ("Note: 550 user unknown\nRemark: 452 full", 2),
+    ],
+)
+def test_what_belongs_together_is_one(page: Page, text: str, cards: int) -> None:
+    explain(page, text, cards)
+    if cards == 1 and text not in (f"{FULL}\n{FULL}\n\n{FULL}",):
+        expect(page.locator("article.card h3")).to_have_text("Invalid recipient")
+    elif cards == 1:
+        expect(page.locator("article.card")).to_contain_text("Given 3 times")
+    sound(page)
+
+
+def test_many_are_added_up(page: Page) -> None:
+    explain(page, "\n".join(["550 5.1.1 user unknown", FULL, "421 4.3.2 too busy", STRANGE[0]]), 4)
+    expect(page.locator(".summing")).to_contain_text("4 diagnostics. 1 to look at.")
+    assert page.locator(".tally .chip").all_inner_texts() == ["hard", "soft", "technical"]
+    expect(page.locator("article.card h3").last).to_contain_text("Perhaps")
+    explain(page, "\n".join(f"550 5.1.1 user unknown {'x' * number}" for number in range(1, 203)), 200)
+    expect(page.locator(".notice")).to_contain_text("first 200")
+
+
+QUOTES = """550 5.1.1 it's "user unknown" $(touch hacked) `touch hacked` \\n !! @file %s 🙂 ünknown"""
 
 
 def test_copying(browser: Browser, server: Server) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = opened(context, server)
-    explain(page, "550 5.1.1 it's a user unknown")
-    page.get_by_role("button", name="Copy JSON").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
-    assert json.loads(page.evaluate("navigator.clipboard.readText()"))["reason"] == "invalid_recipient"
-    page.get_by_role("button", name="Copy curl").click()
-    expect(page.locator("#live")).to_have_text("Copied")
-    assert page.evaluate("navigator.clipboard.readText()").startswith(f"curl {server.url}/v1/explain")
+    explain(page, QUOTES)
+    asked = server.post("/v1/explain", {"diagnostic": QUOTES})[1]
+    assert json.loads(copied(page, "Copy JSON")) == asked
+    command = copied(page, "Copy curl")
+    assert command.startswith(f"curl '{server.url}/v1/explain'")
+    assert "authorization" not in command.lower()
+    assert in_a_shell(command) == asked
+    assert not Path("hacked").exists()
+    explain(page, "550 5.1.1 " + "user unknown it's " * 3000)
+    assert in_a_shell(copied(page, "Copy curl"))["reason"] == "invalid_recipient"
+    explain(page, f"{QUOTES}\n{FULL}", 2)
+    assert [one["reason"] for one in json.loads(copied(page, "Copy all as JSON"))] == [
+        "invalid_recipient",
+        "mailbox_full",
+    ]
+    found = in_a_shell(copied(page, "Copy one curl for all"))
+    assert [one["reason"] for one in found["predictions"]] == ["invalid_recipient", "mailbox_full"]
+    fixture = Path(__file__).parent / "fixtures" / "messages" / "dsn.eml"
+    explain(page, fixture.read_text("utf-8"), 2)
+    assert len(in_a_shell(copied(page, "Copy one curl for all"))["records"]) == 2
+    sound(page)
     context.close()
 
 
@@ -159,90 +150,22 @@ def test_hostile_texts_stay_texts(page: Page, text: str) -> None:
 def test_a_correction_is_stored(page: Page, server: Server) -> None:
     explain(page, STRANGE[0])
     page.get_by_role("button", name="This is wrong").click()
-    page.get_by_label("What is the right reason?").select_option("rate_limited")
-    page.get_by_role("button", name="Send correction").click()
-    expect(page.locator(".done")).to_contain_text("stored")
-    given = {"diagnostic": STRANGE[0], "reason": "mailbox_full", "source": "web"}
-    assert server.post("/v1/feedback", given)[1]["id"] == 2
-    sound(page)
-
-
-def test_the_report(page: Page, tmp_path: Path) -> None:
-    path = tmp_path / "events.csv"
-    path.write_text(CSV, "utf-8")
-    go(page, "report")
-    page.set_input_files("#file", path)
-    expect(page.locator(".line:not(.category-other)")).to_have_count(15)
-    line = page.locator("details.line", has_text="Invalid recipient")
-    expect(line.locator(".number").first).to_have_text("6")
-    line.locator("summary").focus()
-    page.keyboard.press("Enter")
-    expect(line.locator(".templates li")).to_have_count(2)
-    assert "example.com" not in line.inner_text()
-    for name, start in (("JSON", "{"), ("CSV", "category,line"), ("HTML", "<!")):
-        with page.expect_download() as saved:
-            page.get_by_role("button", name=f"Download {name}").click()
-        assert Path(saved.value.path()).read_text("utf-8").lstrip().lower().startswith(start.lower())
-        assert saved.value.suggested_filename == f"events-bounces.{name.lower()}"
-    path.write_bytes(b"\x00\x01\x02" * 100)
-    page.set_input_files("#file", path)
-    expect(page.get_by_role("alert")).to_be_visible()
-    path.write_bytes(b"")
-    page.set_input_files("#file", path)
-    expect(page.get_by_role("alert")).to_contain_text("empty")
-    sound(page)
-
-
-def test_labelling_by_keyboard_alone(page: Page, server: Server) -> None:
-    fill_queue(server)
-    page.keyboard.press("Tab")
-    expect(page.locator(".skip")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.locator("#main")).to_be_focused()
-    page.keyboard.press("Shift+Tab")
-    for _ in range(8):
-        if page.evaluate("document.activeElement.textContent") == "Review":
-            break
-        page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Enter")
-    card = page.locator(".card.review")
-    expect(card).to_contain_text("1 of 3")
-    first = card.locator(".diagnostic").inner_text()
-    page.keyboard.press("ArrowDown")
-    expect(card).to_contain_text("2 of 3")
-    page.keyboard.press("ArrowUp")
-    expect(card.locator(".diagnostic")).to_have_text(first)
-    page.keyboard.press("s")
-    expect(card.locator(".diagnostic")).not_to_have_text(first)
-    page.keyboard.press("2")
-    expect(card).to_contain_text("1 of 2")
-    page.keyboard.press("u")
-    expect(card).to_contain_text("1 of 3")
-    page.keyboard.press("1")
-    expect(card).to_contain_text("1 of 2")
-    page.keyboard.press("/")
-    expect(page.locator("#search")).to_be_focused()
-    page.keyboard.type("virus")
-    expect(page.locator("#found").get_by_role("option")).to_have_count(1)
+    form = page.locator("form.correction")
     page.keyboard.press("Escape")
-    expect(card).to_be_focused()
-    page.keyboard.press("/")
-    page.keyboard.type("grey")
+    expect(form).to_have_count(0)
+    expect(page.get_by_role("button", name="This is wrong")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(card).to_contain_text("1 of 1")
-    page.keyboard.press("1")
-    expect(page.get_by_role("heading", name="All done")).to_be_visible()
-    assert json.loads(server.get("/v1/review")[1])["total"] == 0
-    sound(page)
-
-
-def test_the_model_view(page: Page, server: Server) -> None:
-    server.post("/v1/predict", {"diagnostic": FULL})
-    go(page, "model")
-    version = json.loads(server.get("/v1/model")[1])["model_version"]
-    expect(page.locator("#card h2")).to_contain_text(version)
-    expect(page.locator("#counters")).to_contain_text("mailbox_full")
-    expect(page.locator("#versions")).to_contain_text("No registry")
+    form.locator(".pill").first.click()
+    assert page.get_by_label("What is the right reason?").input_value() != ""
+    page.get_by_label("What is the right reason?").select_option("rate_limited")
+    with dropped_answers(page, "**/v1/feedback"):
+        page.get_by_role("button", name="Send correction").click()
+        expect(form.get_by_role("alert")).to_contain_text("No connection")
+    with page.expect_response("**/v1/feedback") as again:
+        form.get_by_role("button", name="Try again").click()
+    assert again.value.json()["duplicate"] is True
+    expect(page.locator(".done")).to_contain_text("“Rate limited” is stored")
+    expect(page.locator(".done")).to_be_focused()
     sound(page)
 
 
@@ -258,7 +181,7 @@ def test_a_service_that_goes_away_is_told(page: Page, server: Server) -> None:
 def test_a_key_is_asked_for_once(browser: Browser) -> None:
     token, key = new_key(Role.ADMIN, "us")
     with running(api_keys=str(key)) as server:
-        context = browser.new_context()
+        context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
         page = opened(context, server)
         page.get_by_label("Diagnostics or a bounce message").fill(FULL)
         page.get_by_role("button", name="Explain", exact=True).click()
@@ -268,79 +191,49 @@ def test_a_key_is_asked_for_once(browser: Browser) -> None:
             field.fill(given)
             page.keyboard.press("Enter")
             if given == "wrong":
-                expect(page.locator("#key-why")).to_contain_text("not known")
+                expect(page.locator("#key-why")).to_contain_text("does not know this key")
         expect(page.locator("article.card h3")).to_have_text("Mailbox full")
         page.reload()
         explain(page, FULL)
         expect(page.locator("#key")).to_be_hidden()
         assert page.evaluate("localStorage.length") == 0
+        assert page.evaluate("document.cookie") == ""
         assert token not in page.content()
+        command = copied(page, "Copy curl")
+        assert token not in command
+        assert in_a_shell(command, WHYBOUNCE_KEY=token)["reason"] == "mailbox_full"
+        other = opened(context, server)  # another tab knows nothing of it
+        assert other.evaluate("sessionStorage.length") == 0
+        page.get_by_role("button", name="Forget the API key").click()
+        expect(page.locator("#forget")).to_be_hidden()
+        page.get_by_role("button", name="Explain", exact=True).click()
+        expect(field).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("alert")).to_contain_text("Without a key")
+        page.get_by_role("button", name="Enter a key").click()
+        field.fill(token)
+        page.keyboard.press("Enter")
+        expect(page.locator("article.card h3")).to_have_text("Mailbox full")
         context.close()
 
 
-def test_what_is_missing_is_told_with_its_fix(browser: Browser) -> None:
-    with running() as server:
+def test_a_key_that_is_not_enough(browser: Browser, tmp_path: Path) -> None:
+    (small, small_key), (token, key) = new_key(Role.PREDICT, "us"), new_key(Role.FEEDBACK, "them")
+    keys, store = f"{small_key},{key}", f"sqlite:///{tmp_path}/feedback.db"
+    with running(api_keys=keys, feedback_url=store) as server:
         context = browser.new_context()
         page = opened(context, server)
-        go(page, "review")
-        expect(page.get_by_role("alert")).to_contain_text("--feedback-url")
+        page.get_by_label("Diagnostics or a bounce message").fill(STRANGE[0])
+        page.get_by_role("button", name="Explain", exact=True).click()
+        field = page.get_by_label("API key", exact=True)
+        field.fill(small)
+        page.get_by_role("button", name="Use this key").click()
+        page.get_by_role("button", name="This is wrong").click()
+        page.get_by_label("What is the right reason?").select_option("rate_limited")
+        page.get_by_role("button", name="Send correction").click()
+        expect(page.get_by_role("alert")).to_contain_text("This key is not enough")
+        page.get_by_role("button", name="Use another key").click()
+        field.fill(token)
+        page.keyboard.press("Enter")
+        expect(page.locator(".done")).to_contain_text("“Rate limited” is stored")
         context.close()
-
-
-def views(page: Page, server: Server, tmp_path: Path) -> Iterator[str]:
-    """Every view with something in it."""
-    path = tmp_path / "events.csv"
-    path.write_text(CSV, "utf-8")
-    yield "start"
-    explain(page, "\n".join([FULL, STRANGE[0], "550 " + "x" * 2000]), 3)
-    page.get_by_role("button", name="This is wrong").nth(1).click()
-    page.locator("article.card details summary").first.click()
-    expect(page.locator("form.correction")).to_be_visible()
-    yield "explain"
-    go(page, "report")
-    yield "no report"
-    page.set_input_files("#file", path)
-    expect(page.locator(".line:not(.category-other)")).to_have_count(15)
-    page.locator("details.line summary").first.click()
-    yield "report"
-    go(page, "review")
-    expect(page.locator(".card.review")).to_be_visible()
-    page.keyboard.press("/")
-    page.keyboard.type("mail")
-    yield "review"
-    go(page, "model")
-    expect(page.locator("#counters .figures")).to_be_visible()
-    expect(page.locator("#versions h2").first).to_be_visible()
-    for summary in page.locator("main details summary").all():
-        summary.click()
-    yield "model"
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_no_accessibility_violations_and_no_sideways_scrolling(
-    browser: Browser, server: Server, tmp_path: Path, theme: Any, width: int
-) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    fill_queue(server)
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme, reduced_motion="reduce")
-    page = opened(context, server)
-    for view in views(page, server, tmp_path):
-        found = axe.run(page)
-        assert found.violations_count == 0, f"{view}: {found.generate_report()}"
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
-    sound(page)
-    context.close()
-
-
-def test_the_theme_can_be_chosen(page: Page) -> None:
-    def ground() -> str:
-        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-
-    light = ground()
-    page.get_by_role("button", name="Use the dark theme").click()
-    assert ground() != light
-    page.reload()
-    assert ground() != light
-    page.get_by_role("button", name="Use the light theme").click()
-    assert ground() == light

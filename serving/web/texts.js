@@ -3,7 +3,7 @@
 import { address, hasKey } from "./api.js";
 
 const OWN = ["from", "to", "subject", "date", "message-id", "received", "return-path", "content-type", "mime-version"];
-const OF_STATUS = ["final-recipient", "original-recipient", "diagnostic-code", "reporting-mta", "action", "status", "remote-mta"];
+const OF_STATUS = /^(?:Final-Recipient|Original-Recipient|Diagnostic-Code|Reporting-MTA|Action|Status|Remote-MTA):[ \t]/gim;
 
 /** The names of the header at the beginning of a text; null where it is none. */
 function header(text) {
@@ -22,9 +22,8 @@ function header(text) {
 export function messageOf(text) {
   const names = header(text);
   if (names === null) return null;
-  const among = (known) => known.filter((name) => names.has(name)).length;
-  if (names.size >= 2 && among(OWN) >= 2) return text.trimStart();
-  if (names.size >= 2 && among(OF_STATUS) >= 2) return `Content-Type: message/delivery-status\n\n${text.trim()}\n`;
+  if (OWN.filter((name) => names.has(name)).length >= 2) return text.trimStart();
+  if (text.match(OF_STATUS)?.length >= 3) return `Content-Type: message/delivery-status\n\n${text.trim()}\n`;
   return null;
 }
 
