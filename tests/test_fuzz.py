@@ -133,5 +133,3 @@ def test_pumped_inputs_are_large_and_made_of_few_pieces() -> None:
     large = pumped(b"to=<a@example.com>, stat=Sent", random.Random(3))
     assert len(large) > 200_000
     assert len({large[place : place + 4] for place in range(len(large))}) < 300
-
-

@@ -80,15 +80,15 @@ def _is_internal(row: dict[str, str]) -> bool:
 def _records(row: dict[str, str], outcome: Outcome, where: str) -> Read:
     recipients = [name.strip() for name in re.split("[;|]", row.get("recipient-address", "")) if name.strip()]
     statuses = _statuses(row.get("recipient-status", ""), len(recipients))
-    context = row.get("source-context", "")
+    failed = outcome in (Outcome.BOUNCED, Outcome.DEFERRED)
+    general = _diagnostic(row.get("source-context", "")) if failed else ""
+    # One status may stand for thousands of recipients: it is looked at once.
+    read = {status: (_diagnostic(status) if failed else "", _HOST.search(status)) for status in set(statuses)}
     for recipient, status in zip(recipients, statuses, strict=True):
-        text = ""
-        if outcome in (Outcome.BOUNCED, Outcome.DEFERRED):
-            text = _diagnostic(status) or _diagnostic(context)
-        found = _HOST.search(status)
+        text, found = read[status]
         yield BounceRecord(
             outcome,
-            text,
+            text or general if failed else "",
             recipient,
             remote_host=host_of(found[1]) if found else None,
             reporting_mta=row.get("server-hostname") or None,

@@ -198,7 +198,7 @@ def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
     found = iso(text)
-    if found is None and text.replace(".", "", 1).isdigit():
+    if found is None and text.isascii() and text.replace(".", "", 1).isdigit():
         seconds = float(text)
         found = epoch(seconds / 1000 if seconds > 1e11 else seconds)
     if found is None:

@@ -26,6 +26,8 @@ KEPT_TEXT = 1000
 """Characters of a diagnostic that are kept as evidence."""
 
 UNDATED = -1
+_LATEST = 253_370_764_800
+"""The year 9999, whose end is the end of what can be written as a date: a time in it or later is none."""
 _UNKNOWN = "(unknown)"
 _COLUMN = {"hard": 1, "soft": 2, "technical": 3}
 Row = list[int]
@@ -275,9 +277,10 @@ def _seconds(time: datetime | None) -> int:
     if time is None:
         return UNDATED
     try:
-        return max(0, int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()))
+        seconds = int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
     except (OverflowError, ValueError):
         return UNDATED
+    return max(0, seconds) if seconds < _LATEST else UNDATED
 
 
 def _add_rows(mine: dict[Any, Row], others: dict[Any, Row]) -> None:

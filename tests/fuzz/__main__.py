@@ -63,7 +63,9 @@ def run(name: str, folder: Path, seconds: float) -> dict[str, Any]:
             for kind, found in figures["findings"].items()
         )
         if code != 0:
-            done["findings"].append(f"the process ended with {code}; see {folder / 'log.txt'} and {folder / 'findings'}")
+            done["findings"].append(
+                f"the process ended with {code}; see {folder / 'log.txt'} and {folder / 'findings'}"
+            )
     done["peak_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     return done
 

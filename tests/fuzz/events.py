@@ -131,7 +131,9 @@ def _mutate_generic(data: bytes, rng: random.Random, seeds: list[bytes]) -> byte
     first, _, rest = data.partition(b"\n")
     others = [seed.partition(b"\n") for seed in seeds]
     if rng.random() < 0.3:
-        first = rng.choice((rng.choice(others)[0], mutate.havoc(first, rng, [b"[]", b".", b"0", b"&", b"=", b"events="])))
+        first = rng.choice(
+            (rng.choice(others)[0], mutate.havoc(first, rng, [b"[]", b".", b"0", b"&", b"=", b"events="]))
+        )
         return first.replace(b"\n", b"") + b"\n" + rest
     return first + b"\n" + mutate.json_values(rest, rng, [other[2] for other in others])
 

@@ -118,7 +118,12 @@ def _seeds(name: str) -> list[bytes]:
 def _target(name: str, module: str) -> Target:
     how = mutate.json_values if name in ("kumomta", "jsonl") else mutate.lines
     return Target(
-        name, (f"{_INTAKE}.{module}", *_SHARED), partial(_seeds, name), partial(_parse, name), partial(_check, name), how
+        name,
+        (f"{_INTAKE}.{module}", *_SHARED),
+        partial(_seeds, name),
+        partial(_parse, name),
+        partial(_check, name),
+        how,
     )
 
 

@@ -137,7 +137,9 @@ def _mutate_mailbox(data: bytes, rng: random.Random, seeds: list[bytes]) -> byte
     elif what == 1:
         messages[place] = mutate.mime(messages[place], rng, seeds)
     elif what == 2:
-        messages[place] = rng.choice((b"From ", b">From ", b"From x\n", b"\nFrom a@b Thu Jan  1 00:00 1970\n")) + messages[place]
+        messages[place] = (
+            rng.choice((b"From ", b">From ", b"From x\n", b"\nFrom a@b Thu Jan  1 00:00 1970\n")) + messages[place]
+        )
     else:
         return mutate.lines(data, rng, seeds)
     return b"".join(messages)

@@ -20,6 +20,7 @@ _MARGIN = 12
 """So near the end of what was read, a mistake may only be a word or an escape that goes on."""
 
 NO_OBJECT = "is no JSON object"
+NO_END = "has no end that is near, and something before it had none; mend that first"
 TOO_DEEP = "is nested too deeply to be read"
 TOO_LONG = f"is longer than {MAX_VALUE // 1024 // 1024} million characters; no event is, send its parts one by one"
 
@@ -53,6 +54,7 @@ class _Window:
         self._held = ""
         self._at = 0
         self._ended = False
+        self._most = MAX_VALUE
 
     def seek_value(self) -> bool:
         """Go on to what begins a value; False at the end."""
@@ -81,13 +83,17 @@ class _Window:
             except json.JSONDecodeError as error:
                 if not _cut_off(error, piece):
                     return NO_OBJECT
-                if len(piece) > MAX_VALUE:
-                    return TOO_LONG
+                if len(piece) > self._most:
+                    # What is inside may be as long and as little whole: all of it together must not cost more.
+                    why = TOO_LONG if self._most == MAX_VALUE else NO_END
+                    self._most = max(_FIRST, len(piece) // 4)
+                    return why
                 # What is not whole is decoded again when twice as much is there: the time stays linear.
                 size *= 2
                 while len(self._held) - self._at < size and not self._ended:
                     self._fill(size)
                 if len(self._held) - self._at <= len(piece):
+                    self._most = max(_FIRST, min(self._most, len(piece) // 4))
                     return NO_OBJECT
                 continue
             except ValueError:  # a number of thousands of digits

@@ -1,0 +1,97 @@
+"""What fuzzing found: inputs that once broke, invented or stalled something."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from whybounce.model.predictor import BounceClassifier
+from whybounce.serving.intake import exchange
+from whybounce.serving.intake.events.values import _Window
+from whybounce.serving.intake.format import Skipped
+from whybounce.serving.intake.formats import format_named
+from whybounce.serving.intake.open import from_bytes, read
+from whybounce.serving.intake.record import BounceRecord
+from whybounce.serving.report.counts import Counter
+from whybounce.serving.report.document import build
+from whybounce.serving.report.render import address_list, to_json
+
+Items = list[BounceRecord | Skipped]
+
+
+def items(data: bytes, form: str) -> Items:
+    return list(read(from_bytes("x", data), form)[1])
+
+
+def only(data: bytes, form: str) -> BounceRecord:
+    [record] = items(data, form)
+    assert isinstance(record, BounceRecord)
+    return record
+
+
+@pytest.mark.parametrize("date", ["²", "٣", "1.2.3", "-", "nan", "9" * 400, "Mon, (" * 50])
+def test_what_is_no_time_is_none(date: str) -> None:
+    record = only(f"diagnostic,date\n550 no,{date}\n".encode(), "csv")
+    assert record.occurred_at is None
+    assert record.diagnostic == "550 no"
+
+
+@pytest.mark.parametrize("date", ["9999-12-31T23:59:59-12:00", "9999-12-31", "0001-01-01T00:00:00+14:00"])
+def test_times_at_the_ends_of_the_calendar_can_be_reported(date: str, classifier: BounceClassifier) -> None:
+    row = {"diagnostic": "550 5.1.1 no such user", "recipient": "a@example.com", "occurred_at": date}
+    counter = Counter(classifier)
+    counter.read("x", format_named("jsonl"), iter(items(json.dumps(row).encode(), "jsonl")))
+    made = build(counter.counts, None, classifier.taxonomy)
+    assert made.document["actions"]["suppress"] == 1
+    assert "a@example.com" in address_list(made.advice)
+    assert "a@example.com" in to_json(made, counter.counts)
+
+
+def test_a_status_of_many_recipients_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its length times the number of recipients took half a minute for 240 kB."""
+    seen: list[int] = []
+    original = exchange._diagnostic
+    monkeypatch.setattr(exchange, "_diagnostic", lambda status: (seen.append(len(status)), original(status))[1])
+    head = b"#Fields: date-time,event-id,recipient-address,recipient-status,source-context\n"
+    row = b"2026-01-01,FAIL," + b"a@example.com;" * 2000 + b"," + b"{MSG=550 no}" * 300 + b",x\n"
+    found = items(head + row, "exchange")
+    assert len(found) == 2000
+    assert {one.diagnostic for one in found if isinstance(one, BounceRecord)} == {"550 no"}
+    assert sum(seen) < 2 * len(row)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":[\n' * 900 + b"1,\n" * 100_000,
+        b'{"a":[\n' * 900 + b'{"b":"' + b"x" * 300_000,
+        b'{"a":{"b":1},"c":[{"d":2},\n' * 5000,
+    ],
+    ids=["numbers", "text", "objects"],
+)
+def test_objects_that_never_end_cost_no_more_than_their_length(data: bytes) -> None:
+    """Each of nine hundred that stand one in another was decoded to the end: 77 s for 3 MB."""
+    window = _Window(io.BytesIO(data))
+    tried = 0
+    decode = window._decode
+
+    def counted(piece: str) -> Any:
+        nonlocal tried
+        tried += len(piece)
+        return decode(piece)
+
+    window._decode = counted  # type: ignore[assignment, method-assign]
+    while window.seek_value():
+        if isinstance(window.decode(), str):
+            window.skip_line()
+    assert tried < 12 * len(data) + 16_384 * data.count(b"{")
+
+
+def test_what_follows_an_object_without_an_end_is_read() -> None:
+    event = {"event": "bounce", "email": "a@example.com", "sg_event_id": "1", "reason": "550 no such user"}
+    line = json.dumps(event).encode()
+    found = items(b'{"a":[\n' * 30 + line + b",\n" + line + b"\n", "sendgrid")
+    assert [one.recipient for one in found if isinstance(one, BounceRecord)] == ["a@example.com"] * 2
