@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from whybounce.model.prediction import Prediction
+from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.cli.loading import ArtifactOption, load
 from whybounce.serving.cli.output import prediction_table, print_json, print_json_line, stderr, stdout
+from whybounce.serving.cli.recognised import STDIN, Input
 from whybounce.serving.cli.records import SUFFIXES, Record, read
 
 TABLE_ROWS = 200
@@ -19,11 +22,17 @@ def predict(
     texts: Annotated[
         list[str],
         typer.Argument(
-            metavar="TEXT…", help="Diagnostics; or one file (.txt, .csv, .tsv, .jsonl); or - for standard input."
+            metavar="TEXT…",
+            help="Diagnostics; or one file, in any format that whybounce formats lists; a folder or a Maildir; "
+            "or - for standard input.",
         ),
     ],
     column: Annotated[
         str | None, typer.Option(help="Column or key that holds the diagnostic.", show_default=False)
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--format", help="Format of the file, when it is not recognised.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
     as_json_lines: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line, as they come.")] = False,
@@ -32,12 +41,13 @@ def predict(
     """Say why messages bounced.
 
     Blank lines of text input are skipped. CSV and JSON rows may carry reply_code,
-    enhanced_status, command, remote_host and id besides the diagnostic.
+    enhanced_status, command, remote_host and id besides the diagnostic. Bounce messages, mailboxes,
+    events and logs are recognised; deliveries in them are passed over.
     """
     if as_json and as_json_lines:
         raise typer.BadParameter("choose --json or --jsonl, not both")
     classifier = load(artifact)
-    answers = ((record, classifier.predict_one(record.text, **record.fields)) for record in _records(texts, column))
+    answers = ((record, _judged(classifier, record)) for record in _records(texts, column, format))
     if as_json_lines:
         for record, prediction in answers:
             print_json_line(_row(record) | prediction.to_dict())
@@ -51,24 +61,47 @@ def predict(
     for record, prediction in answers:
         total += 1
         if shown < TABLE_ROWS:
-            batch.append((record.text, prediction))
+            who = record.bounce.recipient if record.bounce is not None else None
+            batch.append((f"{who}: {record.text}" if who else record.text, prediction))
             shown += 1
     stdout.print(prediction_table(batch))
     if total > shown:
         stderr.print(f"{total - shown} more rows; use --jsonl for all of them")
 
 
-def _row(record: Record) -> dict[str, str]:
+def _judged(classifier: BounceClassifier, record: Record) -> Prediction:
+    if record.bounce is None:
+        return classifier.predict_one(record.text, **record.fields)
+    from whybounce.serving.intake.judge import judge
+
+    return judge(classifier, record.bounce)
+
+
+def _row(record: Record) -> dict[str, str | None]:
     identity = {"id": record.id} if record.id is not None else {}
-    return {**identity, "diagnostic": record.text}
+    if (bounce := record.bounce) is None:
+        return {**identity, "diagnostic": record.text}
+    return {
+        "recipient": bounce.recipient,
+        "outcome": str(bounce.outcome),
+        "kind": bounce.kind,
+        "message_id": bounce.message_id,
+        "date": bounce.occurred_at.isoformat() if bounce.occurred_at is not None else None,
+        "source": bounce.source,
+        "diagnostic": record.text,
+    }
 
 
-def _records(texts: list[str], column: str | None) -> Iterator[Record]:
-    if len(texts) == 1 and (texts[0] == "-" or _names_a_file(texts[0])):
-        yield from read(texts[0], column=column)
+def _records(texts: list[str], column: str | None, format: str | None) -> Iterator[Record]:
+    if len(texts) == 1 and (texts[0] == STDIN or _names_a_file(texts[0])):
+        if column is not None and format is None:  # only tables have columns
+            yield from read(texts[0], column=column)
+            return
+        given = Input(texts[0], format)
+        yield from given.records() if given else read(texts[0], column=column, stdin=given.stream)
         return
-    if column is not None:
-        raise typer.BadParameter("--column goes with a file or with standard input")
+    if column is not None or format is not None:
+        raise typer.BadParameter("--column and --format go with a file or with standard input")
     for text in texts:
         yield Record(text)
 

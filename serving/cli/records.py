@@ -9,9 +9,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from whybounce.model.errors import DataError
+
+if TYPE_CHECKING:
+    from whybounce.serving.intake.record import BounceRecord
 
 TEXT_COLUMNS = ("diagnostic", "text", "diagnostic_code", "message", "reason", "response", "smtp_reply")
 FIELD_COLUMNS = ("reply_code", "enhanced_status", "command", "remote_host")
@@ -24,15 +27,16 @@ MAX_LINE = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A diagnostic to predict, with the fields known besides it and its ``id`` if it has one."""
+    """A diagnostic to predict, with the fields known besides it, its ``id`` if it has one, and where it is from."""
 
     text: str
     fields: dict[str, Any] = field(default_factory=dict)
     id: str | None = None
+    bounce: BounceRecord | None = None
 
 
-def read(source: str, *, column: str | None) -> Iterator[Record]:
-    """Yield the records of a file, or of standard input when ``source`` is ``-``.
+def read(source: str, *, column: str | None, stdin: BinaryIO | None = None) -> Iterator[Record]:
+    """Yield the records of a file, or of standard input (or ``stdin``) when ``source`` is ``-``.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def read(source: str, *, column: str | None) -> Iterator[Record]:
         Naming the file, the line and the fix.
     """
     if source == "-":
-        stream = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", errors="replace", newline="")
+        stream = io.TextIOWrapper(stdin or sys.stdin.buffer, encoding="utf-8-sig", errors="replace", newline="")
         yield from _of(stream, "standard input", "", column)
         return
     path = Path(source)

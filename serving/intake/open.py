@@ -16,7 +16,7 @@ from typing import BinaryIO
 from whybounce.model.errors import DataError
 from whybounce.serving.intake.format import HEAD_BYTES, Format, Head, Read, Skipped, Source
 from whybounce.serving.intake.formats import FormatError, format_named, recognise
-from whybounce.serving.intake.streams import DamagedError, Spool, maildir_stream, unpacked
+from whybounce.serving.intake.streams import DamagedError, Spool, is_file, maildir_stream, unpacked
 
 STDIN = "-"
 STDIN_NAME = "standard input"
@@ -157,7 +157,7 @@ def _of_folder(path: Path) -> Iterator[Source]:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in own and (not entry.name.startswith(".") or is_maildir(Path(entry.path))):
                     folders.append(entry.path)
-            elif entry.is_file() and not entry.name.startswith(".") and not own:
+            elif is_file(entry) and not entry.name.startswith(".") and not own:
                 files.append(entry.path)
     for name in _in_time(sorted(files)):
         yield Source(name, partial(_opened, Path(name)), _written(Path(name).stat().st_mtime))

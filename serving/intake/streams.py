@@ -20,6 +20,10 @@ IN_MEMORY = 8 * 1024 * 1024
 """Bytes of a stream that are kept in memory before it goes to disk."""
 
 
+UNREADABLE = "unreadable: "
+"""Stands in the separator of a message of a Maildir that could not be opened, before the cause."""
+
+
 class DamagedError(DataError):
     """Packed data that ends too early or is not what it says."""
 
@@ -198,21 +202,41 @@ def _mbox_of(path: Path) -> Iterator[bytes]:
         (entry.name, folder)
         for folder in ("cur", "new")
         for entry in os.scandir(path / folder)
-        if entry.is_file() and not entry.name.startswith(".")
+        if is_file(entry) and not entry.name.startswith(".")
     )
+    refused: list[tuple[str, str]] = []
+    read = False
     for name, folder in names:
+        place = f"{folder}/{name.replace(' ', '_')}"
         try:
             stream = unpacked((path / folder / name).open("rb"), str(path / folder / name))
-        except OSError:  # a mail reader has moved it in the meantime
+        except FileNotFoundError:  # a mail reader has moved it in the meantime
             continue
+        except OSError as error:
+            refused.append((place, str(error.strerror)))
+            continue
+        read = True
         with stream:
-            yield f"From {folder}/{name.replace(' ', '_')} Thu Jan  1 00:00:00 1970\n".encode("utf-8", "replace")
+            yield f"From {place} Thu Jan  1 00:00:00 1970\n".encode("utf-8", "replace")
             end = b"\n"
             for line in iter(lambda stream=stream: stream.readline(CHUNK), b""):  # type: ignore[misc]
                 quoted = end == b"\n" and line.lstrip(b">").startswith(b"From ")
                 yield b">" + line if quoted else line
                 end = line[-1:]
             yield b"\n" if end == b"\n" else b"\n\n"
+    if refused and not read:
+        place, why = refused[0]
+        raise DamagedError(f"{path}: none of its messages can be read ({place}: {why}); check their permissions")
+    for place, why in refused:  # empty messages; the separator says why they are
+        yield f"From {place} Thu Jan  1 00:00:00 1970 {UNREADABLE}{why}\n\n".encode("utf-8", "replace")
+
+
+def is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a file or a link to one; links that lead in circles are none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 class _Pieces(io.RawIOBase):

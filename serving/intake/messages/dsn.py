@@ -15,6 +15,7 @@ _SUCCESSES = ("delivered", "relayed", "expanded", "deliverable")  # the last of 
 _TYPE = re2.compile(r"^\s*[a-zA-Z][\w.-]*\s*;\s*")
 # X-Unix; 67: the exit code of a local mailer, no words. Domino and some gateways leave only codes.
 _WORDLESS = re2.compile(r"^[\d.\s;:#()-]*$")
+_BEGINS = re2.compile(r"(?im)^reporting-mta[ \t]*:.*\n(?:.*\n){0,20}?final-recipient[ \t]*:")
 _XTEXT = re2.compile(r"\\x\{([0-9a-fA-F]{1,6})\}")
 
 
@@ -25,6 +26,12 @@ def read(mail: Mail) -> list[Failure]:
         _keep_original(mail, fields_of(report))
         found.extend(read_report(report)[: MAX_RECIPIENTS - len(found)])
     return found
+
+
+def read_in_text(mail: Mail) -> list[Failure]:
+    """Read a delivery status that stands in the text, because the message lost its boundaries on the way."""
+    begin = _BEGINS.search(mail.text)
+    return read_report(mail.text[begin.start() :]) if begin else []
 
 
 def read_report(report: str) -> list[Failure]:

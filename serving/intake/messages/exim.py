@@ -41,10 +41,11 @@ def exim(mail: Mail) -> list[Failure]:
     delayed = any(words in flat for words in STILL)
     _date_of_original(mail, text)
     reporting = reporting_host(mail, text)
+    why = _WHY.search(text) if delayed else None
+    cause = why.group(1) if why else ""
     found = []
     for address, inner in _blocks(text[heading.end() :].splitlines()[1:] if heading else text.splitlines()):
-        why = _WHY.search(text) if delayed and not inner else None
-        found.append(failure(address, why.group(1) if why else inner, reporting=reporting, delayed=delayed))
+        found.append(failure(address, inner if inner.strip() else cause, reporting=reporting, delayed=delayed))
     return found
 
 

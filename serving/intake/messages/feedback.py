@@ -26,12 +26,11 @@ def _report(mail: Mail, report: Fields) -> list[Failure]:
     what = one_line(report.get("Feedback-Type"))[:40] or "abuse"
     named = [*report.all("Original-Rcpt-To"), *report.all("Removal-Recipient")]
     # Who complains may have been blacked out: "redacted" is no address.
-    addresses = list(dict.fromkeys(found for value in named if (found := clean_address(value)) and "@" in found[1:-1]))
+    addresses = dict.fromkeys(found for value in named if (found := clean_address(value)) and "@" in found[1:-1])
     reporting = _host(report.get("Reporting-MTA"))
-    return [
-        _complaint(address, what, reporting)
-        for address in addresses[:_MAX_RECIPIENTS] or [first_address(mail.original.get("To"))]
-    ]
+    if not addresses:
+        return [_complaint(first_address(mail.original.get("To")), what, reporting)]
+    return [_complaint(address, what, reporting) for address in list(addresses)[:_MAX_RECIPIENTS]]
 
 
 def _complaint(recipient: str | None, what: str, reporting: str | None = None) -> Failure:

@@ -11,6 +11,7 @@ import re2
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
 from whybounce.serving.intake.messages.mime import MAX_MESSAGE
 from whybounce.serving.intake.messages.read import read_message
+from whybounce.serving.intake.streams import UNREADABLE
 
 _LINE = 64 * 1024
 _FIELD = re2.compile(
@@ -54,6 +55,11 @@ def _read_mbox(source: Source) -> Read:
             place = separator.split()[1].decode("utf-8", "replace") if len(separator.split()) > 1 else ""
             in_maildir = place.startswith(("cur/", "new/"))
             where = f"{source.name}/{place}" if in_maildir else f"{source.name}:{number}"
+            refused = separator.partition(UNREADABLE.encode())[2] if in_maildir and not data.strip() else b""
+            if refused:
+                why = refused.decode("utf-8", "replace").strip()
+                yield Skipped(where, f"cannot be read ({why}); check its permissions")
+                continue
             yield from _records(_QUOTED.sub(rb"\1", data), where)
 
 

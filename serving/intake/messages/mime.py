@@ -6,16 +6,19 @@ messages, header fields of many kilobytes, hundreds of nested parts.
 
 from __future__ import annotations
 
+import base64
 import html
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email.errors import HeaderParseError
+from email.errors import HeaderParseError, InvalidBase64LengthDefect
 from email.generator import BytesGenerator
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 from email.policy import compat32
+from itertools import islice
 
 import re2
 
@@ -24,11 +27,17 @@ MAX_MESSAGE = 4 * 1024 * 1024
 MAX_TEXT = 256 * 1024
 """Characters of a part that are looked at."""
 MAX_PARTS = 100
+_MAX_BOUNDARIES = 400  # beyond that, and
+_MAX_MESSAGES = 150  # beyond that many messages in messages, it may be nested deeper than Python's stack
 MAX_FIELD = 64 * 1024
 """Bytes of one header field, or of a line with what is indented below it."""
 _MAX_PARAMETERS = 8 * 1024  # of a Content-… field: email takes time that grows with its square
 _MAX_WORDS = 4000  # characters in which encoded words are looked for, for the same reason
 _MAX_MATCHES = 2_000_000  # lines times boundaries: email tries each boundary on each line
+_MAX_PASSES = 20_000_000  # lines times messages in messages: email hands each line through all of them
+_MAX_LINES = 400_000  # ends of line: each line is an object of its own
+MAX_REPORT = 2 * 1024 * 1024
+"""Characters of a delivery status that are looked at: one may be of thousands of recipients."""
 
 _ORIGINALS = {"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"}
 _REPORTS = {"message/delivery-status", "message/global-delivery-status"}
@@ -38,6 +47,7 @@ _BLOCK_ENDS = re2.compile(r"(?i)<(?:br|/p|/div|/tr|/h[1-6]|/li|/table|/title)\b[
 _UNSEEN = re2.compile(r"(?is)<(?:style|script)\b.*?</(?:style|script)\s*>|<!--.*?-->")
 _HEADERS_IN_PRE = re2.compile(r"(?is)<pre\b[^<>]*>\s*[a-z-]{1,60}:\s[^<]*")
 _FOLDS = re2.compile(r"\n[ \t]+")
+_NO_BASE64 = re2.compile(rb"[^A-Za-z0-9+/]")
 _TAGS = re2.compile(r"<[/!a-zA-Z][^<>]*>")
 _SPACES = re2.compile(r"[ \t\r\x0c\x{a0}]+")
 _BLANKS = re2.compile(r"\n\s*\n\s*")
@@ -112,8 +122,10 @@ class Mail:
 
 def open_mail(data: bytes) -> Mail:
     """Take a message apart; never raises, and takes a few seconds at most."""
-    cut = len(data) > MAX_MESSAGE
-    bounded = bytes_bounded(data[:MAX_MESSAGE])
+    whole = data[:MAX_MESSAGE]
+    fewer = _fewer_lines(whole)
+    cut = len(fewer) < len(data)
+    bounded = bytes_bounded(fewer)
     message = _parsed(bounded)
     if message is None:
         header = BytesHeaderParser(policy=compat32).parsebytes(bounded[:MAX_TEXT])
@@ -129,7 +141,9 @@ def open_mail(data: bytes) -> Mail:
         kind = part.get_content_type()
         mail.kinds.append(kind)
         _sort(mail, kind, part, plain, rich)
-    mail.text = "\n".join(plain).strip()[:MAX_TEXT]
+    text = "\n".join(plain)
+    mail.cut |= len(text) >= MAX_TEXT
+    mail.text = text.strip()[:MAX_TEXT]
     if not mail.text:
         mail.text = text_of_html("\n".join(rich)[:MAX_TEXT])
     return mail
@@ -137,7 +151,8 @@ def open_mail(data: bytes) -> Mail:
 
 def _sort(mail: Mail, kind: str, part: Message, plain: list[str], rich: list[str]) -> None:
     if kind in _REPORTS:
-        mail.reports.append(_raw(part))
+        mail.reports.append(_raw(part, MAX_REPORT))
+        mail.cut |= len(mail.reports[-1]) >= MAX_REPORT
     elif kind == "message/feedback-report":
         mail.feedback.append(_raw(part))
     elif kind in ("message/disposition-notification", "message/global-disposition-notification"):
@@ -156,12 +171,27 @@ def _sort(mail: Mail, kind: str, part: Message, plain: list[str], rich: list[str
             plain.append(text)
     elif kind == "text/html":
         rich.append(_leaf(part))
+    elif part.get_content_maintype() == "multipart":  # its boundary is not named, or never comes
+        plain.append(_leaf(part))
+
+
+def _fewer_lines(data: bytes) -> bytes:
+    """Leave out the end when there is more than ``email`` can handle in little time and memory."""
+    low = data.lower()
+    limit = _MAX_LINES
+    for word, work, most in ((b"boundary", _MAX_MATCHES, _MAX_BOUNDARIES), (b"message/", _MAX_PASSES, _MAX_MESSAGES)):
+        number = low.count(word)
+        if number > most:
+            place = next(islice(re.finditer(word, low), most, None)).start()
+            data, low, number = data[:place], low[:place], most
+        limit = min(limit, work // max(1, number))
+    if data.count(b"\n") + data.count(b"\r") <= limit:
+        return data
+    ends = re.finditer(rb"[\r\n]", data)  # a set of two characters: linear
+    return data[: next(islice(ends, limit, None)).start()]
 
 
 def _parsed(data: bytes) -> Message | None:
-    boundaries = data.lower().count(b"boundary")
-    if boundaries > 500 or boundaries * data.count(b"\n") > _MAX_MATCHES:
-        return None
     try:
         return BytesParser(policy=compat32).parsebytes(data)
     except (RecursionError, ValueError, LookupError, HeaderParseError):
@@ -196,18 +226,27 @@ def _parts(message: Message) -> Iterator[Message]:
             yield part
 
 
-def _leaf(part: Message) -> str:
+def _leaf(part: Message, limit: int = MAX_TEXT) -> str:
     payload = part.get_payload(decode=True)
-    return _as_text(payload, part.get_content_charset()) if isinstance(payload, bytes) else ""
+    if any(isinstance(defect, InvalidBase64LengthDefect) for defect in part.defects):
+        payload = _base64_cut_off(part)  # email gives up; what came before the cut can be read
+    return _as_text(payload, part.get_content_charset(), limit) if isinstance(payload, bytes) else ""
 
 
-def _raw(part: Message) -> str:
+def _base64_cut_off(part: Message) -> bytes:
+    digits = _NO_BASE64.sub(b"", str(part.get_payload()).encode("ascii", "replace"))
+    return base64.b64decode(digits[: len(digits) // 4 * 4])
+
+
+def _raw(part: Message, limit: int = MAX_TEXT) -> str:
     """Return the text of a part that ``email`` may have taken for a message."""
     payload = part.get_payload()
     if not isinstance(payload, list):
-        return _leaf(part)
+        return _leaf(part, limit)
     out = io.BytesIO()
-    for inner in payload[:5000]:
+    for inner in payload:
+        if out.tell() > limit:
+            break
         try:
             BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(inner)
         except (RecursionError, ValueError, LookupError, TypeError, AttributeError):
@@ -222,7 +261,7 @@ def _raw(part: Message) -> str:
         decoded = shell.get_payload(decode=True)
         if isinstance(decoded, bytes) and b":" in decoded:
             data = decoded
-    return _as_text(data, part.get_content_charset())
+    return _as_text(data, part.get_content_charset(), limit)
 
 
 def _original(part: Message) -> Fields:
@@ -238,16 +277,16 @@ def _original(part: Message) -> Fields:
 
 def fields_of(text: str) -> Fields:
     """Read header fields from the beginning of a text, as far as they go."""
-    items: list[tuple[str, str]] = []
+    items: list[tuple[str, list[str]]] = []
     for line in text.lstrip("\r\n")[:MAX_TEXT].splitlines():
         if line[:1] in (" ", "\t") and items:
-            items[-1] = (items[-1][0], f"{items[-1][1]} {line.strip()}"[:MAX_FIELD])
+            items[-1][1].append(line.strip())
             continue
         name, colon, value = line.partition(":")
         if not colon or not name.strip() or " " in name.strip():
             break
-        items.append((name.strip(), value.strip()))
-    return Fields([(name, decoded_words(value)) for name, value in items])
+        items.append((name.strip(), [value.strip()]))
+    return Fields([(name, decoded_words(" ".join(lines)[:MAX_FIELD])) for name, lines in items])
 
 
 def _fields(message: Message) -> Fields:
@@ -269,9 +308,9 @@ def decoded_words(text: str) -> str:
         return text
 
 
-def _as_text(data: bytes, charset: str | None) -> str:
+def _as_text(data: bytes, charset: str | None, limit: int = MAX_TEXT) -> str:
     """Decode as declared, else as UTF-8, else as Windows-1252."""
-    data = data[: MAX_TEXT * 4]
+    data = data[: limit * 4]
     for name in (charset, "utf-8"):
         if not name or (name == charset and name.replace("-", "").lower() in ("utf7", "idna", "punycode")):
             continue  # slow to decode, and nobody sends them
@@ -280,8 +319,8 @@ def _as_text(data: bytes, charset: str | None) -> str:
         except (UnicodeError, LookupError, ValueError):
             continue
         if isinstance(text, str):
-            return text[:MAX_TEXT].replace("\r\n", "\n").replace("\x00", "")
-    return data.decode("cp1252", "replace")[:MAX_TEXT].replace("\r\n", "\n").replace("\x00", "")
+            return text[:limit].replace("\r\n", "\n").replace("\x00", "")
+    return data.decode("cp1252", "replace")[:limit].replace("\r\n", "\n").replace("\x00", "")
 
 
 def text_of_html(source: str) -> str:

@@ -99,7 +99,10 @@ def _understood(mail: Mail) -> tuple[str | None, list[Failure]]:
         held = lists(mail)
         return ("mailing-list", held) if held else ("auto-reply", answer)
     failures = fallback.fallback(mail)
-    return ("other", failures) if failures else (None, [])
+    if failures:
+        lost = dsn.read_in_text(mail)
+        return ("dsn", lost) if lost else ("other", failures)
+    return None, []
 
 
 def _completed(mail: Mail, failures: list[Failure]) -> list[Failure]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import re2
 
@@ -22,16 +23,15 @@ _LINE = re2.compile(rf"^\s*{ADDRESS}\s*(?:\(([^()]{{0,200}})\))?\s*$")
 _REASON = re2.compile(r"(?s)\(reason: (.*?)\)(?:\s*\(expanded from: [^()]*\))?\s*$")
 _REPLY = re2.compile(r"^\s*[245]\d\d[ -]")
 MAX_RECIPIENTS = 10_000
+MAX_MENTIONS = 20
+"""Lines of a transcript that are looked at for one address."""
 
 
 @dataclass(slots=True)
 class _Session:
     host: str | None
     lines: list[str] = field(default_factory=list)
-
-    @property
-    def commands(self) -> list[str]:
-        return [line.lower() for line in self.lines if line.startswith(">>>")]
+    recipients: set[str] = field(default_factory=set)  # of its RCPT commands, in lower case
 
 
 def sendmail(mail: Mail) -> list[Failure]:
@@ -101,16 +101,28 @@ class _Said:
         self._sessions = sessions
         self._places: dict[str, list[tuple[_Session, int]]] = {}
         self._replies: dict[str, _Session] = {}
+        self._known: dict[tuple[str, str], tuple[str, str | None]] = {}
         for session in sessions:
             for number, line in enumerate(session.lines):
                 address = first_address(line[:2000])
                 if address:
-                    self._places.setdefault(address.lower(), []).append((session, number))
+                    places = self._places.setdefault(address.lower(), [])
+                    if len(places) < MAX_MENTIONS:
+                        places.append((session, number))
+                    if line[:9].lower().startswith(">>> rcpt"):
+                        session.recipients.add(address.lower())
                 if line.startswith("<<<"):
                     self._replies.setdefault(one_line(line[3:]), session)
+        self._of_all = self._said_of_all()
 
     def of(self, address: str, reason: str) -> tuple[str, str | None]:
         """Return what was said and by which host."""
+        key = (address.lower(), reason)
+        if key not in self._known:
+            self._known[key] = self._found(address, reason)
+        return self._known[key]
+
+    def _found(self, address: str, reason: str) -> tuple[str, str | None]:
         if reason and (_REPLY.match(reason) or not self._mentions(address)):
             session = self._replies.get(one_line(reason))
             return reason, session.host if session else None
@@ -124,12 +136,17 @@ class _Said:
                 return _answers(session.lines, number), session.host
             if not session.lines[number].startswith(">>>"):
                 return self._noted(session, number, address)
-        for session in self._sessions:  # nobody is named: it was said of all
+        said, host = self._of_all
+        return (reason, None) if reason and host is None else (said, host)
+
+    def _said_of_all(self) -> tuple[str, str | None]:
+        """What was said when no recipient was named, to MAIL or DATA; else all that there is."""
+        for session in self._sessions:
             said = _answers(session.lines, 0)
-            if said and not any(command.startswith(">>> rcpt") for command in session.commands):
+            if said and not session.recipients:
                 return said, session.host
         lines = [line for session in self._sessions for line in session.lines if not line.startswith(">>>")]
-        return reason or one_line("\n".join(lines)), None
+        return one_line("\n".join(lines)), None
 
     def _mentions(self, address: str) -> list[tuple[_Session, int]]:
         return self._places.get(address.lower(), [])
@@ -144,14 +161,14 @@ class _Said:
             first -= 1
         said = one_line("\n".join(session.lines[first : number + 1]))
         by = _DEFERRED_BY.search(said[:1000])
-        others = any(command.startswith(">>> rcpt") and address.lower() not in command for command in session.commands)
+        others = bool(session.recipients - {address.lower()})
         return said, by.group(1) if by else None if others else session.host
 
 
 def _answers(lines: list[str], start: int) -> str:
     """Return the first run of ``<<<`` lines."""
     said: list[str] = []
-    for line in lines[start:]:
+    for line in islice(lines, start, None):
         if line.startswith("<<<"):
             said.append(line[3:].strip())
         elif said:
