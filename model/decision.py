@@ -189,7 +189,8 @@ def pool(own: Ranking, rule: RuleMatch | None, weight: Mapping[str, float]) -> R
     # The others keep their order; the one that was raised goes before all that are less probable now.
     del joint[place]
     share = raised / total
-    joint.insert(next((at for at, (_, p) in enumerate(joint) if p < share), len(joint)), (rule.reason, share))
+    at = next((at for at, (_, p) in enumerate(joint) if p < share or (p == share and at >= place)), len(joint))
+    joint.insert(at, (rule.reason, share))
     return joint
 
 

@@ -1,4 +1,4 @@
-"""The short way to /v1/predict answers what the long way answers, byte for byte, and leaves alone what it must."""
+"""The short way to /v1/predict and its batch answers what the long way answers, byte for byte, and leaves alone what it must."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ def both(classifier: BounceClassifier) -> tuple[TestClient, TestClient]:
 class _Long(TestClient):
     def request(self, *arguments: Any, **named: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(shortcut.Shortcut, "_answer", lambda *_: None)
+            patch.setattr(shortcut, "_ROUTES", {})
             return super().request(*arguments, **named)
 
 
-def same(both: tuple[TestClient, TestClient], body: bytes, headers: dict[str, str] = JSON) -> int:
-    short, long = (client.post("/v1/predict", content=body, headers=headers) for client in both)
+def same(
+    both: tuple[TestClient, TestClient], body: bytes, headers: dict[str, str] = JSON, path: str = "/v1/predict"
+) -> int:
+    short, long = (client.post(path, content=body, headers=headers) for client in both)
     assert short.status_code == long.status_code
     assert short.content == long.content
     assert {**short.headers, "x-request-id": ""} == {**long.headers, "x-request-id": ""}
@@ -88,17 +90,51 @@ def test_content_types(both: tuple[TestClient, TestClient], kind: str) -> None:
     same(both, b'{"diagnostic":"x"}', {"content-type": kind})
 
 
+TEXTS = ["550 5.1.1 no such user", "452 full", "451 greylisted, try again in 300 seconds", "", "é\u200b", "x" * 20]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from(TEXTS) | st.text(max_size=20) | VALUES, max_size=40),
+    st.sampled_from(["diagnostics", "diagnostic"]),
+)
+def test_any_batch(both: tuple[TestClient, TestClient], items: list[Any], key: str) -> None:
+    same(both, json.dumps({key: items}).encode(), path="/v1/predict/batch")
+
+
+@pytest.mark.parametrize(
+    ("items", "status"),
+    [
+        (TEXTS, 200), (["x"], 200), ([], 422), (["x"] * 1001, 413), ([{"diagnostic": "x", "reply_code": 550}, "y"], 200),
+        (["x", 1], 422), (["x", None], 422), ("xyz", 422), ([["x"]], 422),
+    ],
+)  # fmt: skip
+def test_known_batches(both: tuple[TestClient, TestClient], items: Any, status: int) -> None:
+    assert same(both, json.dumps({"diagnostics": items}).encode(), path="/v1/predict/batch") == status
+
+
+def test_a_body_in_pieces(classifier: BounceClassifier) -> None:
+    client = TestClient(create_app(classifier))
+    body = json.dumps({"diagnostics": TEXTS}).encode()
+    whole = client.post("/v1/predict/batch", content=body, headers=JSON)
+    sized = {**JSON, "content-length": str(len(body))}
+    pieces = client.post("/v1/predict/batch", content=iter([body[:40], body[40:90], body[90:]]), headers=sized)
+    assert whole.status_code == pieces.status_code == 200
+    assert whole.content == pieces.content
+
+
 def test_it_is_really_taken(both: tuple[TestClient, TestClient], monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bytes] = []
+    asked: list[tuple[str, bytes]] = []
     answer = shortcut.Shortcut._answer
 
-    def watched(self: shortcut.Shortcut, body: bytes) -> bytes | None:
-        asked.append(body)
-        return answer(self, body)
+    async def watched(self: shortcut.Shortcut, body: bytes, path: str) -> bytes | None:
+        asked.append((path, body))
+        return await answer(self, body, path)
 
     monkeypatch.setattr(shortcut.Shortcut, "_answer", watched)
     both[0].post("/v1/predict", content=b'{"diagnostic":"x"}', headers=JSON)
-    assert asked == [b'{"diagnostic":"x"}']
-    for method, path in (("get", "/v1/predict"), ("post", "/v1/predict/"), ("post", "/v1/predict/batch")):
+    both[0].post("/v1/predict/batch", content=b'{"diagnostics":["x"]}', headers=JSON)
+    assert asked == [("/v1/predict", b'{"diagnostic":"x"}'), ("/v1/predict/batch", b'{"diagnostics":["x"]}')]
+    for method, path in (("get", "/v1/predict"), ("post", "/v1/predict/"), ("post", "/v1/predict/stream")):
         getattr(both[0], method)(path)
-    assert len(asked) == 1
+    assert len(asked) == 2

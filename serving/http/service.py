@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -44,6 +44,12 @@ class Service:
     def count(self, remembered: Remembered) -> None:
         """Note that a verdict was given; costs next to nothing, the observers hear of it later."""
         self.touched[remembered] = self.touched.get(remembered, 0) + 1
+
+    def count_all(self, found: Iterable[Remembered]) -> None:
+        """Note that verdicts were given; see :meth:`count`."""
+        touched = self.touched
+        for remembered in found:
+            touched[remembered] = touched.get(remembered, 0) + 1
 
     def flush(self, most: int | None = None) -> None:
         """Tell the observers what was given since the last time, of ``most`` templates at most."""

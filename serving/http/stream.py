@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from whybounce.serving.http.problems import DOCUMENTED, problem
 from whybounce.serving.http.schemas import DiagnosticLine
 from whybounce.serving.http.service import Service
-from whybounce.serving.http.verdicts import encoded
+from whybounce.serving.http.verdicts import encoded_many, encoded_one
 
 NDJSON = "application/x-ndjson"
 PATH = "/v1/predict/stream"
@@ -78,12 +78,12 @@ class _Answer(Response):
                     message = await receive()
             except TimeoutError:
                 silent = "Nothing came for too long; what came before this line is answered."
-                await self._send(send, [*self._answers(lines.feed(b"", last=True)), _error(None, 0, silent, 408)])
+                await self._send(send, [*await self._answers(lines.feed(b"", last=True)), _error(None, 0, silent, 408)])
                 break
             if message["type"] == "http.disconnect":
                 return
             more = message.get("more_body", False)
-            answers = self._answers(lines.feed(message.get("body", b""), last=not more))
+            answers = await self._answers(lines.feed(message.get("body", b""), last=not more))
             if answers:
                 await self._send(send, answers)
                 await asyncio.sleep(0)  # let other requests in between two chunks
@@ -95,40 +95,48 @@ class _Answer(Response):
         async with asyncio.timeout(self.service.settings.stream_timeout):
             await send({"type": "http.response.body", "body": b"\n".join(answers), "more_body": True})
 
-    def _answers(self, lines: Iterable[tuple[int, bytes | None]]) -> list[bytes]:
-        service, loads, dumps = self.service, orjson.loads, orjson.dumps
-        recall = service.live.classifier.recall
-        answers = []
+    async def _answers(self, lines: Iterable[tuple[int, bytes | None]]) -> list[bytes]:
+        answers: list[bytes] = []
+        plain: list[str] = []
+        waiting: list[tuple[int, str | int | None]] = []
         for number, line in lines:
             if line is None:
                 answers.append(_error(None, number, f"The line is longer than {MAX_LINE} bytes. Cut the diagnostic."))
                 continue
             try:
-                row = loads(line)
+                row = orjson.loads(line)
             except orjson.JSONDecodeError:
                 answers.append(_error(None, number, _NOT_JSON))
                 continue
-            if type(row) is dict and row.keys() <= _PLAIN and type(row.get("diagnostic")) is str:
-                # Nearly every line: what pydantic would find right anyway.
+            # Nearly every line is one that pydantic would find right anyway.
+            if type(row) is str:
+                identity, text = None, row
+            elif type(row) is dict and row.keys() <= _PLAIN and type(row.get("diagnostic")) is str:
                 identity, text = row.get("id"), row["diagnostic"]
                 if not (identity is None or type(identity) in (str, int)):
                     answers.append(_error(None, number, "The line is not valid at: id. It is a text or a number."))
                     continue
-                remembered = recall(text)
-            elif type(row) is str:
-                identity, text, remembered = None, row, recall(row)
             else:
-                try:
-                    read = DiagnosticLine.model_validate(row)
-                except ValidationError as error:
-                    answers.append(_invalid(row, number, error))
-                    continue
-                identity, text = read.id, read.diagnostic
-                remembered = recall(text, **read.fields())
-            service.count(remembered)
-            verdict = encoded(remembered, text)
-            answers.append(verdict if identity is None else b'{"id":%b,%b' % (dumps(identity), verdict[1:]))
+                answers.append(self._with_fields(row, number))
+                continue
+            waiting.append((len(answers), identity))
+            answers.append(b"")
+            plain.append(text)
+        for (place, identity), verdict in zip(waiting, await encoded_many(self.service, plain), strict=True):
+            answers[place] = verdict if identity is None else _named(identity, verdict)
         return answers
+
+    def _with_fields(self, row: object, number: int) -> bytes:
+        try:
+            read = DiagnosticLine.model_validate(row)
+        except ValidationError as error:
+            return _invalid(row, number, error)
+        verdict = encoded_one(self.service, read.diagnostic, read.fields())
+        return verdict if read.id is None else _named(read.id, verdict)
+
+
+def _named(identity: str | int, verdict: bytes) -> bytes:
+    return b'{"id":%b,%b' % (orjson.dumps(identity), verdict[1:])
 
 
 _NOT_JSON = 'The line is not JSON. Send {"id": …, "diagnostic": "550 …"}, one object a line.'

@@ -16,7 +16,7 @@ import orjson
 
 from whybounce.model.masking import MAX_TEXT
 from whybounce.model.prediction import Prediction
-from whybounce.model.predictor import Remembered
+from whybounce.model.predictor import AT_ONCE, Remembered
 from whybounce.serving.http.schemas import DiagnosticIn
 from whybounce.serving.http.service import Service
 
@@ -43,38 +43,35 @@ def encoded_one(service: Service, text: str, fields: dict[str, Any] | None = Non
 
 
 async def encoded_many(service: Service, items: Sequence[str | DiagnosticIn]) -> list[bytes]:
-    """Predict many; a text that comes again is not even masked again. Other requests get their turns."""
-    recall = service.live.classifier.recall
-    known: dict[str, tuple[Remembered, bytes]] = {}
-    answers: list[bytes] = []
-    pause = monotonic() + TURN_SECONDS
-    for item in items:
-        if monotonic() > pause:
-            await asyncio.sleep(0)
-            pause = monotonic() + TURN_SECONDS
-        if isinstance(item, str):
-            found = known.get(item)
-            if found is None:
-                remembered = recall(item)
-                known[item] = found = (remembered, encoded(remembered, item))
-        else:
-            remembered = recall(item.diagnostic, **item.fields())
-            found = (remembered, encoded(remembered, item.diagnostic))
-        service.count(found[0])
-        answers.append(found[1])
-    return answers
+    """Predict many as JSON; other requests get their turns."""
+    return list(map(encoded, await _recalled(service, items), map(_text, items)))
 
 
 async def in_turns(service: Service, items: Sequence[DiagnosticIn]) -> list[Prediction]:
     """Predict many and count them; other requests get their turns."""
-    recall = service.live.classifier.recall
-    found = []
+    found = await _recalled(service, items)
+    return [remembered.of(item.diagnostic) for remembered, item in zip(found, items, strict=True)]
+
+
+async def _recalled(service: Service, items: Sequence[str | DiagnosticIn]) -> list[Remembered]:
+    # One model answers the whole of it, also when another one is promoted meanwhile.
+    classifier = service.live.classifier
+    found: list[Remembered] = []
     pause = monotonic() + TURN_SECONDS
-    for item in items:
+    for start in range(0, len(items), AT_ONCE):
         if monotonic() > pause:
             await asyncio.sleep(0)
             pause = monotonic() + TURN_SECONDS
-        remembered = recall(item.diagnostic, **item.fields())
-        service.count(remembered)
-        found.append(remembered.of(item.diagnostic))
+        part = items[start : start + AT_ONCE]
+        texts = [item for item in part if isinstance(item, str)]
+        plain = iter(classifier.recall_many(texts))
+        found += [
+            next(plain) if isinstance(item, str) else classifier.recall(item.diagnostic, **item.fields())
+            for item in part
+        ]
+    service.count_all(found)
     return found
+
+
+def _text(item: str | DiagnosticIn) -> str:
+    return item if isinstance(item, str) else item.diagnostic
