@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import re2
 
 from whybounce.serving.intake.messages.failure import ADDRESS, Failure, one_line, status_in, temporary
@@ -103,4 +105,22 @@ def cut_at(mail: Mail, text: str, *marks: str) -> str:
     return text[:place]
 
 
-__all__ = ["angle_blocks", "cut_at", "failure", "indented_blocks", "remote_host", "temporary"]
+_HEADER = re2.compile(
+    r"(?mi)^(?:return-path|received|message-id|from|to|date|subject|mime-version|dkim-signature):[ \t]?"
+)
+_FOLLOWS = re2.compile(r"(?i)\n[^\n]{0,100}\b(?:original|returned|header|copy|message)[^\n]{0,100}\s*$")
+
+
+def cut_header(mail: Mail, text: str) -> str:
+    """Return the text before the header of the original, where that follows without a mark that is known."""
+    for match in itertools.islice(_HEADER.finditer(text), 20):
+        fields = fields_of(text[match.start() :])
+        known = sum(name in fields for name in ("Message-ID", "Received", "From", "To", "Date", "Subject"))
+        if match.start() and known >= 3 and ("Message-ID" in fields or "Received" in fields):
+            mail.original = mail.original or fields
+            before = text[: match.start()].rstrip()
+            return _FOLLOWS.sub("", before) or before
+    return text
+
+
+__all__ = ["angle_blocks", "cut_at", "cut_header", "failure", "indented_blocks", "remote_host", "temporary"]

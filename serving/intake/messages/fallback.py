@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re2
 
-from whybounce.serving.intake.messages.blocks import angle_blocks, cut_at, failure
+from whybounce.serving.intake.messages.blocks import angle_blocks, cut_at, cut_header, failure
 from whybounce.serving.intake.messages.failure import Failure, all_addresses, one_line, paragraphs, recipients_of
 from whybounce.serving.intake.messages.mime import Mail
 
@@ -24,7 +24,11 @@ _DAEMONS = re2.compile(r"(?i)mailer[-_]?daemon|mail[ -]?delivery|mail administra
 _MASTERS = re2.compile(r"(?i)postmaster")
 _ROBOTS = re2.compile(r"(?i)bounce|no-?reply")
 _ANSWER = re2.compile(r"(?:^|[\s:<(#'\"-])(?:[45]\d\d[ -](?:[#a-zA-Z(<]|[245]\.\d)|#?[45]\.\d{1,3}\.\d{1,3}\b)")
-_ABOUT_MAIL = re2.compile(r"(?i)mailbox|e-?mail|recipient|user unknown|quota|postfach|boîte|buzón|casella")
+_ABOUT_MAIL = re2.compile(
+    r"(?i)\b[45]\.\d{1,3}\.\d{1,3}\b|mailbox|e-?mail[ -](?:address|account)|recipient|user unknown|quota|postfach"
+    r"|boîte|buzón|casella"
+)
+_RULE = re2.compile(r"^[\s|]*[-=_*]{5,}.{0,80}[-=_*|]?\s*$")
 _REPLIED = re2.compile(r"(?i)^\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|fwd?|aw|wg|tr|rv|sv|vs|antw|odp|rif|res|enc)\s*:\s")
 # What mail programs write above a message that is passed on, and the field of its sender.
 _PASSED_ON = re2.compile(
@@ -60,7 +64,7 @@ def is_bounce(mail: Mail) -> bool:
     # Shops and parcel services have their deliveries too, and postmasters write letters.
     automatic = bool(_ROBOTS.search(sender)) or "Auto-Submitted" in fields
     if (subject and automatic) or (master and coded):
-        about_mail = coded or bool(_ABOUT_MAIL.search(mail.text[:8000]))
+        about_mail = bool(_ABOUT_MAIL.search(mail.text[:8000]))
         return about_mail and (bool(mail.original) or bool(_strangers(mail)))
     return False
 
@@ -98,7 +102,7 @@ def fallback(mail: Mail) -> list[Failure]:
     """Read recipients and answer from anything that looks like a bounce."""
     if not is_bounce(mail):
         return []
-    text = cut_at(mail, mail.text, *_COPY)
+    text = cut_header(mail, cut_at(mail, mail.text, *_COPY))
     delayed = bool(_STILL.search(mail.fields.get("Subject")))
     blocks = angle_blocks(text)
     if blocks and all(inner.strip() for _, inner in blocks):
@@ -121,6 +125,7 @@ def _answer(text: str) -> str:
 
 def _words(text: str) -> str:
     """Return the beginning, without lines that only hold an address or a salutation."""
+    text = "\n".join(line for line in text.splitlines() if not _RULE.match(line[:200]))
     kept = [one_line(block) for block in paragraphs(text)]
     kept = [block for block in kept if len(block.split()) > 2]
     return " ".join(kept)[:1500]

@@ -30,20 +30,16 @@ _WARNED = re2.compile(
     r"(?is)messages to you from the .{1,200}? seem\s+to\s+have\s+been\s+bouncing"
     r"|your membership in the mailing list .{1,200}? has been disabled due to excessive bounces"
 )
-_SENDERS = (
-    "-bounces@",
-    "-owner@",
-    "-admin@",
-    "-request@",
-    "owner-",
-    "mailman@",
-    "listserv@",
-    "sympa@",
-    "majordomo",
-    "listmaster@",
-    "ezmlm",
-    "-help@",
+_SUBSCRIPTION = re2.compile(
+    r"(?i)^(?:welcome to|confirm\b|your confirmation is required|you have been (?:un)?subscribed|(?:un)?subscribe\b)"
+    r"|memberships? reminder|subscription (?:request|confirm|notif)|confirm (?:your )?(?:un)?subscription"
 )
+_SOFTWARE = ("mailman@", "listserv@", "sympa@", "majordomo", "ezmlm")
+_ROLES = ("-bounces@", "-owner@", "-admin@", "-request@", "-help@", "owner-", "listmaster@")
+_SIGNS = (
+    "X-BeenThere", "X-Mailman-Version", "List-Id", "X-LISTSERV", "X-Loop", "Mailing-List", "Precedence",
+    "Auto-Submitted",
+)  # fmt: skip
 _REASON = re2.compile(
     r"(?is)(?:following\s+reasons?(?: for rejecting your request)?|reason(?:s)?|gave the following reason[^:]*"
     r"|rejected because)"
@@ -55,7 +51,7 @@ _QUOTED = re2.compile(r'(?s)[:：]\s*\n\s*"([^"]{5,1000})"\s*(?:\n|$)')
 def lists(mail: Mail) -> list[Failure]:
     """Read what a list manager answers to a posting; what people write on lists is none of it."""
     groups = _by_google_groups(mail)
-    if not groups and not _by_a_manager(mail.fields):
+    if not groups and not _by_a_manager(mail.fields) and not _TO_APPROVE.match(mail.fields.get("Subject")[:1000]):
         return []
     notice = _notice(mail)
     if notice:
@@ -85,7 +81,10 @@ def _by_a_manager(fields: Fields) -> bool:
     if fields.get("X-List-Administrivia").strip().lower() == "yes":
         return True
     sender = fields.get("From").lower()
-    return any(word in sender for word in _SENDERS)
+    if any(word in sender for word in _SOFTWARE):
+        return True
+    # Persons write from such addresses too.
+    return any(word in sender for word in _ROLES) and any(name in fields for name in _SIGNS)
 
 
 def _notice(mail: Mail) -> Failure | None:
@@ -102,6 +101,9 @@ def _notice(mail: Mail) -> Failure | None:
         text = f"Automatic reply: warning of a list manager; {_around(mail.text[:4000], warned.start())}"
         return Failure(first_address(mail.fields.get("To")), text, Outcome.NOT_A_BOUNCE)
     head = f"{subject}\n{mail.text[:4000]}"
+    if _SUBSCRIPTION.search(subject[:1000]):
+        text = f"Automatic reply: a list manager writes about a subscription; {one_line(subject)[:1000]}"
+        return Failure(_list_address(mail), text, Outcome.NOT_A_BOUNCE)
     if _RESULTS.search(head):
         text = f"Automatic reply: a list manager took the message for commands; {one_line(subject)[:1000]}"
         return Failure(first_address(mail.fields.get("From")), text, Outcome.NOT_A_BOUNCE)
