@@ -19,9 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Unsatisfiable
 from starlette.testclient import TestClient
 
 from whybounce import __version__
@@ -459,42 +456,6 @@ def test_every_operation_is_described(client: TestClient) -> None:
     assert set(paths) >= {*BOTH, "/v1/predict/stream", "/v1/reasons", "/v1/model", "/health/live", "/health/ready"}
     assert all(operation["description"] for operations in paths.values() for operation in operations.values())
     assert client.get("/docs").status_code == 200
-
-
-OPERATIONS = [
-    "POST /v1/predict",
-    "POST /v1/predict/batch",
-    "GET /v1/reasons",
-    "GET /v1/model",
-    "GET /health/live",
-    "GET /health/ready",
-]
-
-
-@pytest.fixture(scope="module")
-def document(classifier: BounceClassifier) -> schemathesis.schemas.BaseSchema:
-    return schemathesis.openapi.from_asgi("/openapi.json", create_app(classifier))
-
-
-@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=str)
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_any_request_gets_a_documented_answer(
-    document: schemathesis.schemas.BaseSchema, operation: str, mode: schemathesis.GenerationMode
-) -> None:
-    method, path = operation.split()
-    cases = document[path][method].as_strategy(generation_mode=mode)
-
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(case=cases)
-    def try_it(case: schemathesis.Case[Any]) -> None:
-        response = case.call()
-        assert response.status_code < 500
-        case.validate_response(response)
-
-    try:
-        try_it()
-    except Unsatisfiable:
-        assert (method, mode) == ("GET", schemathesis.GenerationMode.NEGATIVE)  # nothing to get wrong
 
 
 # A real server

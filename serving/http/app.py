@@ -23,6 +23,7 @@ from whybounce.serving.http import (
     inference,
     message,
     metrics,
+    openapi,
     predict,
     registry,
     report,
@@ -77,6 +78,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from the host that the client names
         responses=documented(401, 403, 408, 503),
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.service = service
     app.state.load = load = load_of(chosen)
@@ -85,6 +87,7 @@ def create_app(
     )
     app.add_middleware(Shortcut, service=service)
     install(app)
+    openapi.install(app)
     for part in _PARTS:
         part.add(app, service)
     observe = None

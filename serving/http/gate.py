@@ -142,11 +142,8 @@ class Gate:
         say("request", extra={"fields": fields})
 
     def _refusal(self, path: str, scope: Scope) -> Any:
-        if (
-            path in OPEN
-            or path.startswith(_OPEN_FOLDERS)
-            or (scope["method"] == "OPTIONS" and _header(scope, b"origin"))
-        ):
+        wanted = role_for(path)
+        if wanted is None or (scope["method"] == "OPTIONS" and _header(scope, b"origin")):
             return None
         role = role_of(_token(scope), self.keys)
         if role is None:
@@ -156,7 +153,6 @@ class Gate:
                 "This service asks for an API key. Send it as: Authorization: Bearer KEY.",
                 headers={"www-authenticate": 'Bearer realm="whybounce"'},
             )
-        wanted = next((needed for start, needed in _ROLES if path.startswith(start)), Role.PREDICT)
         if wanted in role.includes:
             return None
         return refused(path, 403, f"This key is for {role}; here one for {wanted} is asked for.")
@@ -202,6 +198,13 @@ class Gate:
             late = f"The request was not complete after {self.request_timeout:g} seconds."
             refusal = refused(scope["path"], 408, late, headers={"connection": "close"})
             await refusal(scope, receive, send)
+
+
+def role_for(path: str) -> Role | None:
+    """Return the role that a path asks for when there are keys; None when it is open to everybody."""
+    if path in OPEN or path.startswith((*HEALTH, *_OPEN_FOLDERS)):
+        return None
+    return next((needed for start, needed in _ROLES if path.startswith(start)), Role.PREDICT)
 
 
 def load_of(settings: Settings) -> Load:

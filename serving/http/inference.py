@@ -7,10 +7,10 @@ comes in optional inputs of the same length, where ``""`` and ``0`` stand for "n
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import FastAPI
+from fastapi import FastAPI, Path
 from fastapi.responses import Response
 from pydantic import ValidationError
 
@@ -57,99 +57,51 @@ _OUTPUTS: dict[str, tuple[str, Callable[[Prediction], Any]]] = {
 """``prediction`` is everything that /v1/predict answers, as JSON."""
 _USUAL = ("reason", "category", "action", "confidence")
 
+_TAG = "open inference protocol"
+_MODEL = "/v2/models/{name}"
+_VERSION = _MODEL + "/versions/{version}"
+_Name = Annotated[str, Path(description=f"Always `{NAME}`.", examples=[NAME])]
+_Version = Annotated[str, Path(description="The version that answers now; `/v2/models/whybounce` names it.")]
+
 
 class _WrongInputError(WhybounceError):
     pass
 
 
 def add(app: FastAPI, service: Service) -> None:
-    """Register the endpoints."""
+    """Register the endpoints, each with and without a version of the model."""
     missing = documented(404)
     without = "There is no model, and the settings want one."
     not_ready: dict[int | str, dict[str, Any]] = {503: {"model": ReadyOut, "description": without}}
     model_not_ready = {**missing, 503: {"model": ModelReadyOut, "description": without}}
 
-    def version() -> str:
+    def current() -> str:
         return service.live.classifier.model_version or "none"
 
     def readiness(response: Response) -> dict[str, bool]:
         response.status_code = 200 if service.ready else 503
         return {"ready": service.ready}
 
-    def unknown(name: str, wanted: str | None = None) -> Response | None:
+    def unknown(name: str, version: str | None = None) -> Response | None:
         if name != NAME:
             return _refused(404, f"The model here is {NAME}: /v2/models/{NAME}.")
-        if wanted not in (None, version()):
-            return _refused(404, f"The version that answers is {version()}; others are listed at /v1/models.")
+        if version not in (None, current()):
+            return _refused(404, f"The version that answers is {current()}; others are listed at /v1/models.")
         return None
 
-    @app.get("/v2", response_model=ServerOut, tags=["open inference protocol"])
-    async def server() -> Any:
-        """Name the server and its version."""
-        return {"name": "whybounce", "version": __version__, "extensions": []}
-
-    @app.get("/v2/health/live", response_model=LiveOut, tags=["open inference protocol"])
-    async def live() -> Any:
-        """Answer as long as the process runs."""
-        return {"live": True}
-
-    @app.get("/v2/health/ready", response_model=ReadyOut, responses=not_ready, tags=["open inference protocol"])
-    async def ready(response: Response) -> Any:
-        """Answer when predictions are served."""
-        return readiness(response)
-
-    @app.get("/v2/models/{name}", response_model=ModelMetadata, responses=missing, tags=["open inference protocol"])
-    @app.get(
-        "/v2/models/{name}/versions/{wanted}",
-        response_model=ModelMetadata,
-        responses=missing,
-        tags=["open inference protocol"],
-    )
-    async def metadata(name: str, wanted: str | None = None) -> Any:
-        """Describe inputs and outputs."""
-        if refusal := unknown(name, wanted):
+    def described(name: str, version: str | None = None) -> Any:
+        if refusal := unknown(name, version):
             return refusal
         return {
             "name": NAME,
-            "versions": [version()],
+            "versions": [current()],
             "platform": "scikit-learn",
             "inputs": [{"name": key, "datatype": datatype, "shape": [-1]} for key, datatype in INPUTS.items()],
             "outputs": [{"name": key, "datatype": datatype, "shape": [-1]} for key, (datatype, _) in _OUTPUTS.items()],
         }
 
-    @app.get(
-        "/v2/models/{name}/ready",
-        response_model=ModelReadyOut,
-        responses=model_not_ready,
-        tags=["open inference protocol"],
-    )
-    @app.get(
-        "/v2/models/{name}/versions/{wanted}/ready",
-        response_model=ModelReadyOut,
-        responses=model_not_ready,
-        tags=["open inference protocol"],
-    )
-    async def model_ready(response: Response, name: str, wanted: str | None = None) -> Any:
-        """Answer when the model does."""
-        return unknown(name, wanted) or {"name": NAME, **readiness(response)}
-
-    @app.post(
-        "/v2/models/{name}/infer",
-        response_model=InferOut,
-        response_model_exclude_none=True,
-        responses={**DOCUMENTED, **missing},
-        tags=["open inference protocol"],
-    )
-    @app.post(
-        "/v2/models/{name}/versions/{wanted}/infer",
-        response_model=InferOut,
-        response_model_exclude_none=True,
-        responses={**DOCUMENTED, **missing},
-        tags=["open inference protocol"],
-    )
-    async def infer(name: str, request: InferIn, wanted: str | None = None) -> Any:
-        """Predict up to 1,000 diagnostics; the outputs keep their order."""
-        if refusal := unknown(name, wanted):
+    async def inferred(request: InferIn, name: str, version: str | None = None) -> Any:
+        if refusal := unknown(name, version):
             return refusal
         try:
             rows = _rows(request.inputs)
@@ -159,10 +111,11 @@ def add(app: FastAPI, service: Service) -> None:
                     raise _WrongInputError(f"There is no output {output!r}. Known: {', '.join(_OUTPUTS)}.")
         except _WrongInputError as error:
             return _refused(422, str(error))
+        answering = current()
         found = await in_turns(service, rows)
         return {
             "model_name": NAME,
-            "model_version": version(),
+            "model_version": answering,
             "id": request.id,
             "outputs": [
                 {
@@ -174,6 +127,57 @@ def add(app: FastAPI, service: Service) -> None:
                 for output in dict.fromkeys(outputs)
             ],
         }
+
+    @app.get("/v2", response_model=ServerOut, tags=[_TAG])
+    async def server() -> Any:
+        """Name the server and its version."""
+        return {"name": "whybounce", "version": __version__, "extensions": []}
+
+    @app.get("/v2/health/live", response_model=LiveOut, tags=[_TAG])
+    async def server_live() -> Any:
+        """Answer as long as the process runs."""
+        return {"live": True}
+
+    @app.get("/v2/health/ready", response_model=ReadyOut, responses=not_ready, tags=[_TAG])
+    async def server_ready(response: Response) -> Any:
+        """Answer when predictions are served."""
+        return readiness(response)
+
+    @app.get(_MODEL, response_model=ModelMetadata, responses=missing, tags=[_TAG])
+    async def model_metadata(name: _Name) -> Any:
+        """Describe inputs and outputs."""
+        return described(name)
+
+    @app.get(_VERSION, response_model=ModelMetadata, responses=missing, tags=[_TAG])
+    async def model_version_metadata(name: _Name, version: _Version) -> Any:
+        """Describe inputs and outputs of one version."""
+        return described(name, version)
+
+    @app.get(f"{_MODEL}/ready", response_model=ModelReadyOut, responses=model_not_ready, tags=[_TAG])
+    async def model_ready(response: Response, name: _Name) -> Any:
+        """Answer when the model does."""
+        return unknown(name) or {"name": NAME, **readiness(response)}
+
+    @app.get(f"{_VERSION}/ready", response_model=ModelReadyOut, responses=model_not_ready, tags=[_TAG])
+    async def model_version_ready(response: Response, name: _Name, version: _Version) -> Any:
+        """Answer when this version does."""
+        return unknown(name, version) or {"name": NAME, **readiness(response)}
+
+    errors = {**DOCUMENTED, **missing}
+
+    @app.post(
+        f"{_MODEL}/infer", response_model=InferOut, response_model_exclude_none=True, responses=errors, tags=[_TAG]
+    )
+    async def model_infer(name: _Name, request: InferIn) -> Any:
+        """Predict up to 1,000 diagnostics; the outputs keep their order."""
+        return await inferred(request, name)
+
+    @app.post(
+        f"{_VERSION}/infer", response_model=InferOut, response_model_exclude_none=True, responses=errors, tags=[_TAG]
+    )
+    async def model_version_infer(name: _Name, version: _Version, request: InferIn) -> Any:
+        """Predict with one version, or be told that another one answers."""
+        return await inferred(request, name, version)
 
 
 def _rows(tensors: list[TensorIn]) -> list[DiagnosticIn]:

@@ -89,6 +89,21 @@ class LineOut(BaseModel):
     reasons: list[ReasonCountOut]
 
 
+class CategoryOut(BaseModel):
+    """A category and its part of the bounces."""
+
+    category: Literal["hard", "soft", "technical", "other"]
+    count: int
+    share: float = Field(ge=0, le=1)
+
+
+class PeriodOut(BaseModel):
+    """The time that the file covers, ISO 8601."""
+
+    first: str
+    last: str
+
+
 class CountOut(BaseModel):
     """A reason and how often it came."""
 
@@ -123,18 +138,22 @@ class ReportOut(BaseModel):
     """The bounce report; addresses stand in none of it."""
 
     sources: list[SourceOut]
+    model_versions: list[str] = Field(description="Of the models that judged.")
+    period: PeriodOut | None
     sent: int | None = Field(description="Delivered or bounced; null when the file does not tell what was delivered.")
     delivered: int | None
     deferred: int
     bounced: int
     not_bounces: int
-    lines: list[LineOut]
+    categories: list[CategoryOut]
+    lines: list[LineOut] = Field(description="The fifteen lines, those without bounces, too.")
     other: list[CountOut]
     deferrals: list[CountOut]
     by_provider: list[RowOut]
     by_domain: list[RowOut]
     by_campaign: list[RowOut]
     by_day: list[RowOut]
-    actions: dict[str, int]
+    actions: dict[str, int] = Field(description="Addresses by what to do with them.")
+    bounces_without_address: int
     incidents: list[IncidentOut]
     policy: dict[str, Any]
