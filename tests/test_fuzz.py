@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fuzz import mutate
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.intake.events import providers
+from whybounce.serving.intake.format import Source
 from whybounce.serving.intake.formats import formats
 
 NAMES = list(TARGETS)
@@ -104,20 +104,24 @@ def test_an_invented_address_is_found(monkeypatch: pytest.MonkeyPatch, classifie
         target.run(target.seeds()[0], classifier, LIMIT)
 
 
-def test_state_between_pieces_is_found(monkeypatch: pytest.MonkeyPatch, classifier: BounceClassifier) -> None:
-    """A reader that takes one read for the whole is told apart from one that reads to the end."""
-    target = TARGETS["text"]
-    monkeypatch.setattr("whybounce.serving.intake.lines.MAX_LINE", 40)
-    seeds = [b"550 5.1.1 no such user " + b"x" * number + b"\nb" for number in range(60)]
-    with pytest.raises(Broken, match="line ends do not matter|what follows is read|pieces do not matter|a cut line"):
-        for seed in seeds:
-            target.run(seed, classifier, LIMIT)
+def test_a_reader_that_minds_line_ends_is_found(monkeypatch: pytest.MonkeyPatch, classifier: BounceClassifier) -> None:
+    def naive(source: Source) -> Iterator[tuple[int, str]]:
+        yield from enumerate((line.decode() for line in source.open().read().split(b"\n")), start=1)
+
+    monkeypatch.setattr("whybounce.serving.intake.postfix.numbered", naive)
+    seed = TARGETS["postfix"].seeds()[0]
+    with pytest.raises(Broken, match="line ends do not matter"):  # it is not asked of every input
+        _run_all("postfix", [seed + b"\n" * number for number in range(60)], classifier)
+
+
+def _run_all(name: str, inputs: list[bytes], classifier: BounceClassifier) -> None:
+    for data in inputs:
+        named(name).run(data, classifier, LIMIT)
 
 
 def test_slow_inputs_are_found(classifier: BounceClassifier) -> None:
     with pytest.raises(TooSlow), cpu_limit(0.05):
-        while True:
-            pass
+        _slowly(b"x")
     slow = Target("slow", (), lambda: [b"x"], _slowly, lambda data, given: None, mutate.lines)
     with pytest.raises(PumpedTooSlow) as caught:
         slow.run_pumped(b"some text", random.Random(1), classifier)

@@ -95,3 +95,9 @@ def test_what_follows_an_object_without_an_end_is_read() -> None:
     line = json.dumps(event).encode()
     found = items(b'{"a":[\n' * 30 + line + b",\n" + line + b"\n", "sendgrid")
     assert [one.recipient for one in found if isinstance(one, BounceRecord)] == ["a@example.com"] * 2
+
+
+def test_why_a_table_was_skipped_is_one_line() -> None:
+    [skipped] = items(b'"550\nuser unknown",name\nx,y\n', "csv")
+    assert isinstance(skipped, Skipped)
+    assert skipped.why == "no column of 550 user unknown, name is known to be the diagnostic"

@@ -133,7 +133,8 @@ def _read_table(delimiter: str, source: Source) -> Read:
                 names = [name or f"column {place}" for place, name in enumerate(cells, start=1)]
                 columns = _columns(names)
                 if "diagnostic" not in columns:
-                    yield Skipped(source.name, f"no column of {', '.join(names[:20])} is known to be the diagnostic")
+                    given = " ".join(", ".join(names[:20]).split())[:1000]
+                    yield Skipped(source.name, f"no column of {given} is known to be the diagnostic")
                     return
                 continue
             yield _record(dict(zip(names, cells, strict=False)), columns, f"{source.name}:{rows.line_num}")

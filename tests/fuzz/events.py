@@ -72,7 +72,9 @@ def _check(name: str, data: bytes, classifier: BounceClassifier) -> None:
 
 def _followed(name: str, form: Format, body: bytes, items: Items) -> None:
     """A whole event after any bytes and the end of a line is read, unless they make it a part of their own."""
-    tail = next(seed for seed in _plain_seeds(name) if _first_record(form, seed) is not None)
+    tail = next((seed for seed in _plain_seeds(name) if _first_record(form, seed) is not None), None)
+    if tail is None:  # paths that lead nowhere in any of them
+        return
     compact = b" ".join(tail.split(b"\n"))
     try:
         wanted = plain([one for one in read(from_bytes(NAME, compact), form)[1] if isinstance(one, BounceRecord)])

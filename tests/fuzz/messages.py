@@ -14,7 +14,7 @@ from whybounce.serving.intake.messages import read_message
 from whybounce.serving.intake.messages.failure import MAX_DIAGNOSTIC
 from whybounce.serving.intake.messages.read import KINDS
 from whybounce.serving.intake.open import from_bytes, read
-from whybounce.serving.intake.record import BounceRecord, Outcome
+from whybounce.serving.intake.record import BounceRecord
 
 from . import mutate, oracles
 from .oracles import NAME, alike, chance, must, plain
@@ -62,8 +62,6 @@ def _check(data: bytes, classifier: BounceClassifier) -> None:
     for one in reading.records:
         must(len(one.diagnostic) <= MAX_DIAGNOSTIC + 2100, "a diagnostic is bounded", len(one.diagnostic))
         must("\n" not in one.diagnostic, "a diagnostic is one line", one.diagnostic)
-        if one.outcome in (Outcome.NOT_A_BOUNCE, Outcome.DEFERRED):
-            must(one.kind is not None, "what is no bounce has a kind", one)
         if one.recipient is not None:
             must(len(one.recipient) <= 600 and "\n" not in one.recipient, "a recipient is bounded", one.recipient)
     oracles.nothing_invented(items, oracles.said_in_message(data), whole_addresses=False)

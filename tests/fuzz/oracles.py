@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import email
 import io
 import json
@@ -144,10 +145,8 @@ def said_in_json(value: Any) -> Iterator[str]:
         elif isinstance(node, str):
             yield node
             if node.lstrip()[:1] in ("{", "["):
-                try:
+                with contextlib.suppress(ValueError, RecursionError):
                     waiting.append(json.loads(node))
-                except (ValueError, RecursionError):
-                    pass
         elif isinstance(node, int | float):
             yield str(node)
 
@@ -172,6 +171,8 @@ def said_in_message(data: bytes) -> str:
             leaf = part.get_payload(decode=True)
             if isinstance(leaf, bytes):
                 views.append(leaf)
+            if "base64" in str(part.get("content-transfer-encoding", "")).lower() and isinstance(payload, str):
+                views.extend(_lenient(payload))
     texts = [*headers]
     for view in views:
         for charset in ("utf-8", "cp1252"):
@@ -213,6 +214,19 @@ def _again(part: Message) -> Iterator[bytes]:
                 yield base64.b64decode(text + b"==")
             except binascii.Error:
                 continue
+
+
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/=]{4,}\s*\n?)+")
+
+
+def _lenient(payload: str) -> Iterator[bytes]:
+    """Base64 with something else in it: all that looks like it, and each piece alone."""
+    for piece in (payload, *_BASE64.findall(payload)[:50]):
+        kept = re.sub(r"[^A-Za-z0-9+/]", "", piece)
+        for start in (kept, *piece.split("=")):
+            clean = re.sub(r"[^A-Za-z0-9+/]", "", start)
+            yield base64.b64decode(clean[: len(clean) // 4 * 4])
+            yield base64.b64decode(clean + "A" * (-len(clean) % 4))
 
 
 def _words(text: str) -> list[str]:

@@ -27,7 +27,7 @@ PUMPED = 3.0
 PUMPED_BYTES = 256 * 1024
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818 - a verdict more than an error
     """Something that must hold does not; the part before the colon says what."""
 
 
