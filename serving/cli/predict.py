@@ -101,7 +101,8 @@ def _records(texts: list[str], column: str | None, format: str | None) -> Iterat
         yield from given.records() if given else read(texts[0], column=column, stdin=given.stream)
         return
     if column is not None or format is not None:
-        raise typer.BadParameter("--column and --format go with a file or with standard input")
+        name = "--column" if column is not None else "--format"
+        raise typer.BadParameter(f"{name} goes with a file or with standard input")
     for text in texts:
         yield Record(text)
 
