@@ -13,12 +13,15 @@ begin an escape.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from whybounce.model.masking import MAX_TEXT
+from whybounce.model.vocabulary import BLOCKLIST_HOSTS, PROVIDER_HOSTS, TOP_LEVEL_DOMAINS
 
 _SPACED = "<>()[]{}\"'`,;|*!?~^&$%"
 _SPACES = np.arange(256, dtype=np.uint8)
@@ -31,10 +34,18 @@ _TWICE = r"(?:[A-Za-z]+[0-9]+[A-Za-z]|[0-9]+[A-Za-z]+[0-9])[0-9A-Za-z]*"
 _ID = rf"(?:{_MIXED}[._-])*{_TWICE}(?:[._-](?:{_MIXED}|[0-9]+))*"
 _BYTE = r"[0-9]{1,3}"
 _IP = rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}|[0-9a-fA-F]{{1,4}}(?:::?[0-9a-fA-F]{{1,4}}){{3,7}}"
-_NUM = r"[0-9]{1,2}|[0-9]{4,40}|[0-9]{1,2}:[0-9]{2}:[0-9]{2}"
+_NUM = r"[0-9]{1,2}|[0-9]{4,40}(?:[._-][0-9]{4,40})?|[0-9]{1,2}:[0-9]{2}:[0-9]{2}"
 """Not three digits, which may be a reply code."""
 # An equals sign may end the name of a field, as in to=joe@example.com, but after a digit or a dash.
 _ADDR = r"[0-9A-Za-z](?:[0-9A-Za-z]{0,63}|[A-Za-z]{0,20}[0-9.+_-][0-9A-Za-z.+=_-]{0,80})@[0-9A-Za-z][0-9A-Za-z.-]{0,99}"
+
+_HOST = (
+    rf"(?:[0-9A-Za-z][0-9A-Za-z_-]{{0,40}}\.){{1,5}}(?:{'|'.join(sorted(TOP_LEVEL_DOMAINS, key=len, reverse=True))})"
+)
+_KNOWN = "(?i)" + "|".join(map(re.escape, sorted({*PROVIDER_HOSTS, *BLOCKLIST_HOSTS, "www."})))
+"""Hosts of providers and blocklists have masks of their own, and ``www.`` begins a URL."""
+_MARK = "\x01"
+"""Put before these, so that they are no host for the pattern; there are no control characters left in a text."""
 
 
 def _tokens(token: str) -> str:
@@ -49,6 +60,9 @@ _FOLDS = (
     (_tokens(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"), " 2026-01-02T10:11:12.345Z "),
     (_tokens(_ID), " a1b2c3d4e5f6 "),
     (_tokens(_NUM), " 77 "),
+    (rf"({_KNOWN})", f"{_MARK}${{1}}"),
+    (_tokens(_HOST), " mx.example.com "),
+    (_MARK, ""),
 )
 
 LONGEST = MAX_TEXT // 4

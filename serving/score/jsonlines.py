@@ -14,7 +14,8 @@ from whybounce.serving.intake.lines import decoded
 from whybounce.serving.score.chunks import Chunk, Keys, Position, is_code
 from whybounce.serving.score.columns import COLUMNS, GIVEN
 from whybounce.serving.score.lines import Lines
-from whybounce.serving.score.scorer import Scorer, Verdicts
+from whybounce.serving.score.scorer import Scorer
+from whybounce.serving.score.verdicts import Verdicts
 
 
 def read(path: Path, at: Position, size: int, keys: Keys) -> Iterator[Chunk]:
@@ -102,7 +103,7 @@ class JsonLinesPart:
     def write(self, chunk: Chunk, verdicts: Verdicts) -> None:
         """Write rows."""
         lines = chunk.lines if chunk.lines is not None else _objects(chunk.batch)
-        added = self._scorer.json(verdicts)
+        added = verdicts.json(self._scorer.prefix)
         # An object of the input has a diagnostic at least: it is never empty.
         self._stream.write(b"".join(b"%s, %s}\n" % (line[:-1], more) for line, more in zip(lines, added, strict=True)))
 

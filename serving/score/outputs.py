@@ -16,8 +16,9 @@ from whybounce.serving.score import parquet
 from whybounce.serving.score.chunks import Chunk
 from whybounce.serving.score.jsonlines import JsonLinesPart
 from whybounce.serving.score.parquet import ParquetPart
-from whybounce.serving.score.scorer import Scorer, Verdicts
+from whybounce.serving.score.scorer import Scorer
 from whybounce.serving.score.tables import CsvPart
+from whybounce.serving.score.verdicts import Verdicts
 
 KINDS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
 
@@ -72,7 +73,7 @@ def join_parts(kind: str, parts: list[Path], out: Path, scorer: Scorer, schema: 
     elif not parts:
         _write_empty(kind, out, pa.schema([*schema, *scorer.added]))
     elif kind == "parquet":
-        parquet.join(parts, out, scorer.column)
+        parquet.join(parts, out)
     else:
         with out.open("wb") as stream:
             for part in parts:

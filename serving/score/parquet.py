@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from whybounce.model.errors import DataError
 from whybounce.serving.score.chunks import MOST_BYTES, Chunk, Position
-from whybounce.serving.score.columns import diagnostic_column
-from whybounce.serving.score.scorer import Scorer, Verdicts
+from whybounce.serving.score.scorer import Scorer
+from whybounce.serving.score.verdicts import Verdicts
 
 _STEP = 16_384
 """Rows that are unpacked at a time, before anybody knows how long they are."""
@@ -72,9 +72,8 @@ class ParquetPart:
         """Write rows as a row group."""
         batch = self._scorer.join(chunk.batch, verdicts)
         if self._writer is None:
-            text = self._scorer.column_of(chunk.batch.schema)
             told = pa.schema([*chunk.batch.schema, *self._scorer.added])
-            self._writer = _writer(self._path, batch.schema, text, told)
+            self._writer = _writer(self._path, batch.schema, told, _unlike(batch))
         self._writer.write_batch(batch)
 
     def close(self) -> None:
@@ -83,22 +82,49 @@ class ParquetPart:
             self._writer.close()
 
 
-def _writer(path: Path, schema: Any, text: str, told: Any) -> Any:
+def _unlike(batch: Any) -> set[str]:
+    """Names of columns whose values seldom repeat: looking for repeats would take time for nothing."""
+    few = batch.slice(0, 4096)
+    return {
+        field.name
+        for field, column in zip(few.schema, few.columns, strict=True)
+        if not (pa.types.is_nested(field.type) or pa.types.is_dictionary(field.type))
+        and len(column.unique()) > len(column) // 2
+    }
+
+
+def _writer(path: Path, schema: Any, told: Any, unlike: set[str]) -> Any:
     """Open a file for batches of a schema.
 
-    ``text`` is the column whose values seldom repeat, ``told`` the schema that readers see: the same
-    columns, but what is a dictionary only to be written faster is none.
+    ``told`` is the schema that readers see: the same columns, but what is a dictionary only to be written
+    faster is none. ``unlike`` are the columns that are written without a dictionary.
     """
-    repeating = [field.name for field in schema if field.name != text and not pa.types.is_nested(field.type)]
-    writer = pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeating, store_schema=False)
+    writer = pq.ParquetWriter(
+        path, schema, compression="zstd", store_schema=False,
+        use_dictionary=[name for name in _leaves(told) if name.partition(".")[0] not in unlike],
+    )  # fmt: skip
     writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(told.serialize()).decode()})
     return writer
 
 
-def join(parts: list[Path], out: Path, column: str | None) -> None:
-    """Write the row groups of all parts into one file; ``column`` is that of diagnostics, if it was given."""
-    schema = pq.read_schema(parts[0]).remove_metadata()
-    with _writer(out, schema, diagnostic_column(schema, column, ()), schema) as writer:
+def _leaves(schema: Any) -> list[str]:
+    """The paths of the columns as Parquet has them: ``evidence.list.element.text``."""
+    buffer = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), buffer)
+    found = pq.read_metadata(pa.BufferReader(buffer.getvalue())).schema
+    return [found.column(place).path for place in range(len(found.names))]
+
+
+def join(parts: list[Path], out: Path) -> None:
+    """Write the row groups of all parts into one file."""
+    with pq.ParquetFile(parts[0]) as file:
+        schema = file.schema_arrow.remove_metadata()
+        unlike = {
+            file.metadata.schema.column(place).path
+            for place in range(len(file.metadata.schema.names))
+            if not file.metadata.row_group(0).column(place).has_dictionary_page
+        }
+    with _writer(out, schema, schema, unlike) as writer:
         for part in parts:
             with pq.ParquetFile(part) as file:
                 for group in range(file.num_row_groups):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,30 +14,14 @@ from whybounce.model.masking import MAX_TEXT, template_of
 from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import BounceClassifier, Remembered
 from whybounce.serving.score.columns import GIVEN, diagnostic_column
-from whybounce.serving.score.fields import OF_THE_TEXT, PREFIX, chosen, dictionary_of, schema_of, values
+from whybounce.serving.score.fields import OF_THE_TEXT, PREFIX, chosen, schema_of
 from whybounce.serving.score.folding import fold
+from whybounce.serving.score.verdicts import Known, Verdicts
 
 MOST_KNOWN = 262_144
 """Folded texts, and verdicts, that are remembered from batch to batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """The predictions of a batch.
-
-    Attributes
-    ----------
-    rows : numpy.ndarray of int32
-        Row -> place in ``few``.
-    few : list of Remembered
-        The verdicts that the rows share.
-    special : dict of int to Prediction
-        Rows with a prediction of their own: texts that ask to wait, or that were cut.
-    """
-
-    rows: Any
-    few: list[Remembered]
-    special: dict[int, Prediction]
+MOST_CHARACTERS = 64 * 1024 * 1024
+"""Characters of these, at most: they can be long."""
 
 
 class Scorer:
@@ -73,9 +55,10 @@ class Scorer:
         self.prefix = prefix
         self.dictionary = dictionary
         self._places: dict[Any, int] = {}
-        self._verdicts: list[Remembered] = []
+        self._known = Known(self.fields)
         self._unjudged: list[Any] = []
         self._templates: dict[str, str] = {}
+        self._characters = 0
 
     @property
     def added(self) -> Any:
@@ -124,39 +107,22 @@ class Scorer:
     def verdicts(self, batch: Any, prepared: tuple[Any, Any]) -> Verdicts:
         """Judge the rows of a batch, each template once."""
         texts, folded = prepared
-        if len(self._places) > MOST_KNOWN or len(self._templates) > MOST_KNOWN:
+        if len(self._places) > MOST_KNOWN or self._characters > MOST_CHARACTERS:
             self._places.clear()
-            self._verdicts.clear()
             self._templates.clear()
+            self._known.clear()
+            self._characters = 0
         places = self._judged(batch, folded)
-        self._verdicts += self.classifier.recall_templates(self._unjudged)
+        self._known.add(self.classifier.recall_templates(self._unjudged))
         self._unjudged.clear()
-        used = np.flatnonzero(np.bincount(places, minlength=len(self._verdicts)))
-        local = np.zeros(len(self._verdicts), dtype=np.int32)
-        local[used] = np.arange(len(used), dtype=np.int32)
-        rows = local[places]
-        found = [self._verdicts[place] for place in used.tolist()]
-        return Verdicts(rows, found, self._of_the_texts(texts, rows, found))
+        rows, few, table = self._known.of(places)
+        return Verdicts(rows, few, table, self._of_the_texts(texts, rows, few))
 
     def join(self, batch: Any, verdicts: Verdicts) -> Any:
         """Return the batch with the columns of its verdicts added."""
-        rows = pa.array(verdicts.rows, pa.int32())
-        columns = [self._column(name, verdicts, rows) for name in self.fields]
+        columns = verdicts.columns(dictionary=self.dictionary)
         added = [pa.field(self.prefix + name, one.type) for name, one in zip(self.fields, columns, strict=True)]
         return pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=pa.schema([*batch.schema, *added]))
-
-    def json(self, verdicts: Verdicts) -> list[bytes]:
-        """Return for each row what is added to its JSON object, without braces."""
-        few = [self._json(one.prediction) for one in verdicts.few]
-        many = [few[row] for row in verdicts.rows.tolist()]
-        for row, prediction in verdicts.special.items():
-            many[row] = self._json(prediction)
-        return many
-
-    def _json(self, prediction: Prediction) -> bytes:
-        whole = prediction.to_dict()
-        part = {self.prefix + name: whole[name] for name in self.fields}
-        return json.dumps(part, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
 
     def _judged(self, batch: Any, folded: Any) -> Any:
         """Row -> place of its verdict."""
@@ -164,41 +130,34 @@ class Scorer:
         given = {name: batch.column(name) for name in GIVEN if name in batch.schema.names and name != self.column}
         given = {name: values for name, values in given.items() if values.null_count < len(values)}
         codes = folded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        if not given:
-            return np.fromiter((self._place(text, ()) for text in templates), np.int64, len(templates))[codes]
-        combined = codes
-        kinds: list[list[Any]] = []
+        keys: list[tuple[Any, ...]] = [(text,) for text in templates]
         for name, column in given.items():
             if pa.types.is_dictionary(column.type):
                 column = column.cast(column.type.value_type)
             encoded = pc.dictionary_encode(column, null_encoding="encode")
-            known = _known(name, encoded.dictionary.to_pylist())
-            kinds.append(known)
-            combined = combined * len(known) + encoded.indices.to_numpy(zero_copy_only=False)
-        unique, inverse = np.unique(combined, return_inverse=True)
-        places = np.empty(len(unique), np.int64)
-        for row, number in enumerate(unique.tolist()):
-            items = []
-            for name, known in zip(reversed(given), reversed(kinds), strict=True):
-                number, item = divmod(number, len(known))
-                items.append((name, known[item]))
-            places[row] = self._place(templates[number], tuple(item for item in items if item[1] is not None))
-        return places[inverse]
+            said = _said(name, encoded.dictionary.to_pylist())
+            numbers = codes * len(said) + encoded.indices.to_numpy(zero_copy_only=False)
+            unique, codes = np.unique(numbers, return_inverse=True)
+            keys = [(*keys[number // len(said)], said[number % len(said)]) for number in unique.tolist()]
+        names = tuple(given)
+        return np.fromiter((self._place(key, names) for key in keys), np.int64, len(keys))[codes]
 
-    def _place(self, folded: str, given: tuple[tuple[str, Any], ...]) -> int:
-        key = (folded, given) if given else folded
-        place = self._places.get(key)
+    def _place(self, key: tuple[Any, ...], names: tuple[str, ...]) -> int:
+        known = dict(zip(names, key[1:], strict=True))
+        fields = tuple(map(known.get, GIVEN))
+        found = self._places.get((key[0], *fields))
+        if found is not None:
+            return found
+        template = self._templates.get(key[0])
+        if template is None:
+            template = self._templates[key[0]] = template_of(key[0])
+            self._characters += len(key[0]) + len(template)
+        # Texts and templates have places of their own: a text can look like a template and mean another.
+        place = self._places.get((None, template, *fields))
         if place is None:
-            template = self._templates.get(folded)
-            if template is None:
-                template = self._templates[folded] = template_of(folded)
-            known = (template, given, None)
-            place = self._places.get(known)
-            if place is None:
-                place = self._places[known] = len(self._verdicts) + len(self._unjudged)
-                said = dict(given)
-                self._unjudged.append((template, *map(said.get, GIVEN)))
-            self._places[key] = place
+            place = self._places[(None, template, *fields)] = len(self._known.verdicts) + len(self._unjudged)
+            self._unjudged.append((template, *fields))
+        self._places[(key[0], *fields)] = place
         return place
 
     def _of_the_texts(self, texts: Any, rows: Any, verdicts: list[Remembered]) -> dict[int, Prediction]:
@@ -219,18 +178,6 @@ class Scorer:
                 found[row] = seen[key]
         return found
 
-    def _column(self, name: str, verdicts: Verdicts, rows: Any) -> Any:
-        few = values(name, [one.prediction for one in verdicts.few])
-        if name in OF_THE_TEXT and verdicts.special:
-            many = few.take(rows).to_pylist()
-            for row, prediction in verdicts.special.items():
-                many[row] = getattr(prediction, name)
-            return pa.array(many, few.type)
-        if self.dictionary and dictionary_of(name):
-            encoded = few.dictionary_encode()
-            return pa.DictionaryArray.from_arrays(encoded.indices.take(rows), encoded.dictionary)
-        return few.take(rows)
-
 
 def _encoded(texts: Any) -> Any:
     """Texts that fold to the same, as one dictionary array; long ones are cut as predictions cut them."""
@@ -241,7 +188,7 @@ def _encoded(texts: Any) -> Any:
     return pc.dictionary_encode(fold(texts))
 
 
-def _known(name: str, found: list[Any]) -> list[Any]:
+def _said(name: str, found: list[Any]) -> list[Any]:
     """What is given besides the text, as the predictor takes it; None for what says nothing."""
     if name == "reply_code":
         return [_code(one) for one in found]

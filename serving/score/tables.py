@@ -16,7 +16,8 @@ from whybounce.serving.intake.lines import decoded
 from whybounce.serving.score.chunks import Chunk, Position, is_code
 from whybounce.serving.score.jsonlines import plain
 from whybounce.serving.score.lines import Lines
-from whybounce.serving.score.scorer import Scorer, Verdicts
+from whybounce.serving.score.scorer import Scorer
+from whybounce.serving.score.verdicts import Verdicts
 
 
 def read(path: Path, at: Position, size: int, delimiter: str) -> Iterator[Chunk]:

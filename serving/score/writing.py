@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 from whybounce.serving.score.chunks import Chunk
 from whybounce.serving.score.outputs import Part, to_disk
-from whybounce.serving.score.scorer import Verdicts
 from whybounce.serving.score.shapes import Shape
 from whybounce.serving.score.state import State
+from whybounce.serving.score.verdicts import Verdicts
 
 
 class Writing:
