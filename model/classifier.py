@@ -83,12 +83,14 @@ class TextClassifier:
 
     def probabilities_of(self, readings: Readings) -> FloatArray:
         """Return the probability of each label, shape ``(len(readings), len(labels))``."""
-        scores: FloatArray = np.tile(self._intercept, (len(readings), 1))
-        filled = np.flatnonzero(readings.starts[1:] > readings.starts[:-1])
+        scores = np.zeros((len(readings), len(self.labels)), dtype=np.float32)
+        starts = readings.starts
+        filled = (starts[1:] > starts[:-1]).nonzero()[0]
         if len(filled):
             products = self._coefficients.take(readings.rows, axis=0)
             products *= readings.values[:, None]
-            scores[filled] += np.add.reduceat(products, readings.starts[filled], axis=0)
+            scores[filled] = np.add.reduceat(products, starts[filled], axis=0)
+        scores += self._intercept
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
         scores /= scores.sum(axis=1, keepdims=True)
@@ -104,12 +106,26 @@ class TextClassifier:
         """
         places = {label: place for place, label in enumerate(self.labels)}
         columns = np.array([-1 if label is None else places[label] for label in labels], dtype=np.int64)
+        if len(readings) == 1:
+            return [self._best_of_one(readings, int(columns[0]), top)]
         owner = readings.documents
         column = columns[owner]
         gains = self._coefficients[readings.rows, column]
         gains *= readings.values
         speaking = np.flatnonzero((gains > 0) & (column >= 0))
         return self._best(gains, speaking, owner[speaking], readings, top)
+
+    def _best_of_one(self, readings: Readings, column: int, top: int) -> Contributions:
+        if column < 0:
+            return []
+        gains = self._coefficients[readings.rows, column]
+        gains *= readings.values
+        best = (-gains).argsort(kind="stable")[:top]
+        return [
+            (self._names[row], gain)
+            for row, gain in zip(readings.rows[best].tolist(), gains[best].tolist(), strict=True)
+            if gain > 0
+        ]
 
     def _best(
         self, gains: FloatArray, speaking: IntArray, owner: IntArray, readings: Readings, top: int

@@ -94,10 +94,10 @@ class Reader:
     def __init__(self, vocabularies: Sequence[Vocabulary], kept: IntArray) -> None:
         self._count = sum(len(one.numbers) for one in vocabularies)
         self._idf = np.ones(self._count)
-        self._block_of = np.zeros(self._count, dtype=np.uint8)
+        self._block_of = np.zeros(self._count, dtype=np.int64)
         self._weights = np.array([one.weight for one in vocabularies])
         self._lookups: list[tuple[Analyzer, dict[str, int]]] = []
-        self._of_word: Callable[[str], IntArray] | None = None
+        within_words: dict[str, int] = {}
         start = 0
         for place, one in enumerate(vocabularies):
             end = start + len(one.numbers)
@@ -105,11 +105,13 @@ class Reader:
                 self._idf[start:end] = one.idf
             self._block_of[start:end] = place
             numbers = {feature: start + int(number) for feature, number in one.numbers.items()}
-            if one.analyzer is char_features and self._of_word is None:
-                self._of_word = _word_memo(numbers)
+            if one.analyzer is char_features and not within_words:
+                # These never reach over a word, so the numbers of a word's are remembered.
+                within_words = numbers
             else:
                 self._lookups.append((one.analyzer, numbers))
             start = end
+        self._of_word = _word_memo(within_words)
         self._rows = np.full(self._count, -1, dtype=np.int64)
         self._rows[kept] = np.arange(len(kept))
 
@@ -122,9 +124,11 @@ class Reader:
         new[:1] = True
         np.not_equal(keys[1:], keys[:-1], out=new[1:])
         begins = new.nonzero()[0]
-        found = keys[begins]
-        owner = found // self._count
-        features = found - owner * self._count
+        features = keys[begins]
+        # One document is read without what tells many apart.
+        owner = features // self._count if len(docs) > 1 else None
+        if owner is not None:
+            features -= owner * self._count
         values = self._idf[features]
         if len(begins) < len(keys):
             ends = np.empty_like(begins)
@@ -132,16 +136,20 @@ class Reader:
             ends[-1:] = len(keys)
             values *= _SUBLINEAR[ends - begins]
         blocks = len(self._weights)
-        segment = owner * blocks + self._block_of[features]
-        squares = np.bincount(segment, weights=values * values, minlength=len(docs) * blocks)
-        lengths = np.sqrt(squares).reshape(len(docs), blocks)
-        scale = np.divide(self._weights, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        values *= scale.ravel()[segment]
+        segment = self._block_of[features] if owner is None else owner * blocks + self._block_of[features]
+        lengths = np.sqrt(np.bincount(segment, values * values, len(docs) * blocks))
+        # A block without features has no length, and nothing to scale.
+        lengths[lengths == 0] = 1
+        values *= (np.tile(self._weights, len(docs)) / lengths)[segment]
         rows = self._rows[features]
         kept = rows >= 0
-        starts = np.zeros(len(docs) + 1, dtype=np.int64)
-        np.cumsum(np.bincount(owner[kept], minlength=len(docs)), out=starts[1:])
-        return Readings(starts, rows[kept], values[kept].astype(np.float32))
+        rows = rows[kept]
+        if owner is None:
+            starts = np.array([0, len(rows)])
+        else:
+            starts = np.zeros(len(docs) + 1, dtype=np.int64)
+            np.bincount(owner[kept], minlength=len(docs)).cumsum(out=starts[1:])
+        return Readings(starts, rows, values[kept].astype(np.float32))
 
     def _keys(self, docs: Sequence[str]) -> IntArray:
         """Document times the count of features, plus the feature: of all documents, with repeats."""
@@ -151,21 +159,19 @@ class Reader:
         of_few: list[int] = []
         for doc in docs:
             words, marks = split(doc)
-            if self._of_word is not None:
-                own = list(map(self._of_word, words))
-                of_pieces.append(sum(map(len, own)))
-                pieces += own
+            own = list(map(self._of_word, words))
+            of_pieces.append(sum(map(len, own)))
+            pieces += own
             before = len(few)
             for analyzer, numbers in self._lookups:
                 few.extend(map(numbers.get, marks if analyzer is code_features else analyzer(doc), repeat(-1)))
             of_few.append(len(few) - before)
-        offsets = np.arange(len(docs), dtype=np.int64) * self._count
         looked_up = np.array(few, dtype=np.int64)
-        known = looked_up >= 0
-        keys = (looked_up + np.repeat(offsets, of_few))[known]
-        if not pieces:
-            return keys
-        return np.concatenate([keys, np.concatenate(pieces) + np.repeat(offsets, of_pieces)])
+        keys = np.concatenate([looked_up[looked_up >= 0], *pieces])
+        if len(docs) > 1:
+            offsets = np.arange(len(docs), dtype=np.int64) * self._count
+            keys += np.concatenate([np.repeat(offsets, of_few)[looked_up >= 0], np.repeat(offsets, of_pieces)])
+        return keys
 
 
 def _word_memo(numbers: dict[str, int]) -> Callable[[str], IntArray]:
