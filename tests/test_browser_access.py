@@ -184,15 +184,14 @@ def test_a_planted_violation_is_found(page: Page, rule: str, plant: str) -> None
 def test_the_keyboard_reaches_everything_in_order(page: Page) -> None:
     """Every control gets the focus in the order it is read in, visibly, and nothing keeps it."""
     explain(page, FULL)
-    page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
     wanted = page.evaluate(
         """() => [...document.querySelectorAll('a, button, textarea, input, select, summary, [tabindex="0"]')]
             .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled)
             .map((one) => { one.dataset.at ??= String(Math.random()); return one.dataset.at; })"""
     )
-    reached = []
-    page.evaluate("getSelection().setPosition(document.body, 0)")
-    for _ in wanted:
+    page.locator(".skip").focus()
+    reached = [page.evaluate("document.activeElement.dataset.at")]
+    for _ in wanted[1:]:
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.dataset.at"))
         width = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")

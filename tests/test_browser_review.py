@@ -129,7 +129,7 @@ def test_the_promoted_model(browser: Browser, registry: Registry) -> None:
             page.locator("#versions li.card").first.get_by_role("link", name="Report").click()
         expect(opening.value.get_by_role("heading", name="The report")).to_be_visible()
         registry.promote("two", instead_of="one", because="it is newer")
-        expect(section.locator("h2")).to_contain_text("two")
+        expect(section.locator("h2")).to_contain_text("two", timeout=30_000)
         page.get_by_text("History").click()
         expect(page.locator(".history")).to_contain_text("it is newer")
         sound(page)

@@ -30,8 +30,8 @@ function table(lines, name) {
     h("tbody", {}, rest.map((row) => h("tr", {}, row.map((cell, column) => (column ? h("td", { class: right[column] ? "number" : null }, inline(cell)) : h("th", { scope: "row" }, inline(cell)))))))));
 }
 
-/** Lists may go on in indented lines; paragraphs go on until an empty line. */
-export function rendered(text) {
+/** The card of `name`. Lists may go on in indented lines; paragraphs go on until an empty line. */
+export function rendered(text, name) {
   const lines = text.split(/\r?\n/);
   const out = [];
   let heading = "Table";
@@ -54,8 +54,8 @@ export function rendered(text) {
       at += 1;
       const code = take((one) => !one.startsWith("```"));
       at += 1;
-      out.push(h("pre", { tabindex: "0", role: "group", "aria-label": "Command" }, h("code", {}, code.join("\n"))));
-    } else if (line.startsWith("|")) out.push(table(take((one) => one.startsWith("|")), heading));
+      out.push(h("pre", { tabindex: "0", role: "group", "aria-label": `Command of ${name}` }, h("code", {}, code.join("\n"))));
+    } else if (line.startsWith("|")) out.push(table(take((one) => one.startsWith("|")), `${heading} of ${name}`));
     else if (/^[-*] /.test(line)) {
       const items = [];
       for (const one of take((next) => /^([-*] |\s+\S)/.test(next))) {

@@ -20,7 +20,7 @@ export function cardOf(version) {
     place.replaceChildren(h("p", { class: "note waiting" }, "Loading…"));
     try {
       const text = await getText(`v1/models/${encodeURIComponent(version)}/card`);
-      place.replaceChildren(...rendered(text.replace(/^# .*\n/, ""))); // its title stands above it already
+      place.replaceChildren(...rendered(text.replace(/^# .*\n/, ""), version)); // its title stands above it already
     } catch (error) {
       place.replaceChildren(error.status === 404 ? h("p", { class: "note" }, error.detail) : failure(error, read));
     }
