@@ -110,11 +110,13 @@ _HEADER = re2.compile(
 )
 _FOLLOWS = re2.compile(r"(?i)\n[^\n]{0,100}\b(?:original|returned|header|copy|message)[^\n]{0,100}\s*$")
 
+_MAX_HEADER = 16 * 1024
+
 
 def cut_header(mail: Mail, text: str) -> str:
     """Return the text before the header of the original, where that follows without a mark that is known."""
     for match in itertools.islice(_HEADER.finditer(text), 20):
-        fields = fields_of(text[match.start() :])
+        fields = fields_of(text[match.start() : match.start() + _MAX_HEADER])
         known = sum(name in fields for name in ("Message-ID", "Received", "From", "To", "Date", "Subject"))
         if match.start() and known >= 3 and ("Message-ID" in fields or "Received" in fields):
             mail.original = mail.original or fields
