@@ -163,8 +163,8 @@ MEANING = {
     "POST /v1/events/{provider}", "POST /v1/message", "POST /v1/report", "POST /v1/feedback",
     "POST /v2/models/{name}/infer",
 }  # fmt: skip
-# And these take any bytes; what is wrong with them, the answer says line by line, or record by record.
-BYTES = {"POST /v1/predict/stream", "POST /v1/report", "POST /v1/message"}
+# And these take more than their schema promises; what is wrong, the answer says line by line, or record by record.
+TAKES_MORE = {"POST /v1/predict/stream", "POST /v1/report", "POST /v1/message", "POST /v1/events/{provider}"}
 
 # What takes long, or is nothing but a path, is tried less often.
 TRIES = {"POST /v1/report": 25, "POST /v1/feedback": 40, "GET": 10, "POST": 60}

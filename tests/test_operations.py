@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
+import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from server import ASK, Server, read_to_end, running, until
+
+from whybounce.model.artifact import SHIPPED
 
 SECRET = "maria.lopez@private.example"
 ADDRESS = "203.0.113.77"
@@ -172,6 +178,125 @@ def test_a_body_of_100_mb(server: Server) -> None:
     assert server.post("/v1/predict", ASK)[0] == 200
 
 
+def exchange(connection: socket.socket, request: bytes) -> bytes:
+    """Send a request on a connection that stays open and read its whole answer."""
+    connection.sendall(request)
+    found = b""
+    while b"\r\n\r\n" not in found:
+        found += connection.recv(65536)
+    start, _, body = found.partition(b"\r\n\r\n")
+    length = int(re.search(rb"content-length: (\d+)", start).group(1))  # type: ignore[union-attr]
+    while len(body) < length:
+        body += connection.recv(65536)
+    return start
+
+
+@pytest.mark.parametrize("more", [b"\r\n", b"POST /v1", b"POST /v1/predict HTTP/1.1\r\nhost: x\r\nx: "])
+def test_a_connection_that_goes_on_with_nothing(server: Server, more: bytes) -> None:
+    """Kept alive, but what follows is no request: an empty line would hold it for ever."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        assert b" 200 " in exchange(connection, head("/health/live", method="GET"))
+        connection.sendall(more)
+        assert status_of(read_to_end(connection)) == 408
+
+
+def test_a_client_that_does_not_read(server: Server) -> None:
+    """It asks again and again for much and takes none of it: it is cut off, and nothing is said to be our error."""
+    texts = json.dumps({"diagnostics": [f"550 5.1.1 user {n} unknown" for n in range(1000)]}).encode()
+    kind = "content-type: application/json"
+    request = head("/v1/predict/batch", kind, f"content-length: {len(texts)}") + texts
+    with socket.socket() as greedy:
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        greedy.connect(("127.0.0.1", server.port))
+        greedy.settimeout(1)
+        with contextlib.suppress(OSError):
+            for _ in range(50):
+                greedy.sendall(request)
+        port = greedy.getsockname()[1]
+        process = psutil.Process(server.process.pid)
+        until(lambda: not any(one.raddr and one.raddr.port == port for one in process.net_connections("tcp")))
+    assert server.post("/v1/predict", ASK)[0] == 200
+    assert [entry for entry in server.logged() if entry["level"] == "error"] == []
+
+
+def test_many_requests_at_once_on_one_connection(server: Server) -> None:
+    body = json.dumps(ASK).encode()
+    one = head("/v1/predict", "content-type: application/json", f"content-length: {len(body)}") + body
+    last = head("/health/live", "connection: close", method="GET")
+    answer = server.raw(one * 300 + last, 60)
+    assert answer.count(b"HTTP/1.1 200 OK") == 301
+    assert answer.rpartition(b"\r\n\r\n")[2] == b'{"status":"alive"}'
+
+
+def test_a_client_that_asks_for_much_and_goes(server: Server) -> None:
+    body = json.dumps(ASK).encode()
+    one = head("/v1/predict", "content-type: application/json", f"content-length: {len(body)}") + body
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+            connection.sendall(one * 300)
+    assert server.post("/v1/predict", ASK)[0] == 200
+    assert [entry for entry in server.logged() if entry["level"] == "error"] == []
+
+
+BODY = b'{"diagnostic": "550 5.1.1 no such user"}'
+CHUNKED = b"28\r\n" + BODY + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "said"),
+    [
+        (["transfer-encoding: gzip, chunked"], CHUNKED, 400, b"only transfer coding is chunked"),
+        (["transfer-encoding: identity"], BODY, 400, b"only transfer coding is chunked"),
+        (["transfer-encoding: chunked", "content-length: 40"], CHUNKED, 400, b"the length of the body"),
+        (["transfer-encoding: chunked"], b"zz\r\n", 400, b"the length of the body"),
+        (["content-length: 40", "content-length: 41"], BODY, 400, b"the length of the body"),
+        (["content-length: -1"], b"", 400, b"the length of the body"),
+        (["content-length: " + "9" * 30], b"", 400, b"the length of the body"),
+        (["content-length : 40"], BODY, 400, b"a header"),
+        (["content-length: 40", "x: a\x00b"], BODY, 400, b"a header"),
+        (["content-length: 40", "content-encoding: gzip"], b"\x1f\x8b" + b"x" * 38, 415, b"without content-encoding"),
+        (["content-length: 40", "content-encoding: br"], BODY + b"", 200, b"invalid_recipient"),
+        (["transfer-encoding: chunked"], CHUNKED, 200, b"invalid_recipient"),
+        (["transfer-encoding: Chunked"], CHUNKED, 200, b"invalid_recipient"),
+        (["content-length: 40", "expect: 100-continue"], BODY, 100, b"invalid_recipient"),
+        (["content-length: 99999999", "expect: 100-continue"], b"", 413, b"Send fewer"),
+        (["content-length: 40", "upgrade: websocket", "sec-websocket-version: 13"], BODY, 200, b"invalid_recipient"),
+    ],
+)  # fmt: skip
+def test_bodies_and_how_they_are_announced(
+    server: Server, headers: list[str], body: bytes, status: int, said: bytes
+) -> None:
+    start = head("/v1/predict", "content-type: application/json", "connection: close", *headers)
+    answer = server.raw(start + body)
+    assert status_of(answer) == status, answer
+    assert said in answer
+    if status >= 400:
+        assert b"application/problem+json" in answer
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/%ff%fe", 404), ("GET", "/%00", 404), ("GET", "/web/../../etc/passwd", 404), ("GET", "//v1/predict", 404),
+        ("GET", "/V1/Reasons", 404), ("OPTIONS", "*", 404), ("OPTIONS", "/v1/predict", 405), ("TRACE", "/v1/predict", 405),
+        ("HEAD", "/v1/predict", 405), ("HEAD", "/health/ready", 200), ("FOO", "/", 400), ("PRI", "*", 400),
+        ("GET", "/v2/models/%ff", 404), ("GET", "/v1/models/%2e%2e%2f/report", 404), ("GET", "/v1/reasons/", 404),
+    ],
+)  # fmt: skip
+def test_odd_methods_and_paths(server: Server, method: str, path: str, status: int) -> None:
+    answer = server.raw(head(path, "connection: close", method=method))
+    assert status_of(answer) == status
+    if status != 200:
+        assert b"application/problem+json" in answer
+
+
+@pytest.mark.parametrize("start", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00\x01" + b"\x00" * 60])
+def test_other_protocols(server: Server, start: bytes) -> None:
+    answer = server.raw(start)
+    assert status_of(answer) == 400
+    assert b"https only where a proxy" in answer
+
+
 NESTED = b'{"diagnostic":' + b"[" * 90_000 + b"]" * 90_000 + b"}"
 
 
@@ -276,42 +401,113 @@ def test_sigterm_lets_requests_end() -> None:
         assert server.process.wait(15) in (0, -signal.SIGTERM)
 
 
-def test_a_killed_worker_is_replaced_and_metrics_add_up() -> None:
+def test_sigterm_lets_a_stream_end(tmp_path: Path) -> None:
+    """Drained with several workers: the lines that were sent are answered, new connections are refused."""
+    line = b'{"id": 1, "diagnostic": "550 5.1.1 no such user"}\n'
+    with running("--workers", "2", "--drain-timeout", "10") as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as open_one:
+            open_one.sendall(
+                head("/v1/predict/stream", "content-type: application/x-ndjson", "transfer-encoding: chunked")
+            )
+            open_one.sendall(b"%x\r\n%b\r\n" % (len(line), line))
+            found = b""
+            while b'"id":1' not in found:
+                found += open_one.recv(65536)
+            server.process.send_signal(signal.SIGTERM)
+            until(lambda: refused(server.port))
+            open_one.sendall(b"%x\r\n%b\r\n0\r\n\r\n" % (len(line), line))
+            found += read_to_end(open_one)
+        assert found.count(b'"id":1') == 2
+        assert found.endswith(b"0\r\n\r\n")
+        assert server.process.wait(20) in (0, -signal.SIGTERM)
+
+
+def test_sigterm_does_not_wait_for_ever() -> None:
+    with (
+        running("--drain-timeout", "1") as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=20) as open_one,
+    ):
+        open_one.sendall(head("/v1/predict", "content-type: application/json", "content-length: 100") + b"{")
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(15) in (0, -signal.SIGTERM)
+
+
+def refused(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_workers_that_cannot_start_end_the_service() -> None:
+    arguments = [sys.executable, "-m", "whybounce", "serve", "--port", "1024", "--workers", "2"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        arguments[5] = str(probe.getsockname()[1])
+    done = subprocess.run(
+        arguments, env=os.environ | {"WHYBOUNCE_FEEDBACK_URL": "nonsense:secret"}, capture_output=True, text=True,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "the feedback store's URL cannot be read" in done.stderr
+    assert "the workers did not start" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_workers_end_with_a_parent_that_is_killed() -> None:
     with running("--workers", "2") as server:
-        for _ in range(60):
-            assert server.post("/v1/predict", ASK)[0] == 200
-        total = requests_of(server)
-        assert total == 60  # of both workers, whichever is asked
-        parent = psutil.Process(server.process.pid)
-        workers = [one for one in parent.children() if "resource_tracker" not in " ".join(one.cmdline())]
-        assert len(workers) == 2
-        workers[0].kill()
-        until(
-            lambda: (
-                len([one for one in parent.children() if one.is_running() and one.status() != psutil.STATUS_ZOMBIE])
-                >= 2
-                and workers[0].pid not in {one.pid for one in parent.children()}
-            ),
-            30,
-        )
-        until(lambda: all(answers(server) for _ in range(20)), 30)
-        assert requests_of(server) >= 60
+        workers = psutil.Process(server.process.pid).children(recursive=True)
+        server.process.kill()
+        until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in workers), 40)
+        assert refused(server.port)
 
 
-def answers(server: Server) -> bool:
+# ---- artifacts
+
+
+def test_a_model_that_cannot_be_written(tmp_path: Path, folder: Path) -> None:
+    """A read-only artifact is served; nothing is written beside it."""
+    before = sorted(path.name for path in folder.iterdir())
+    for path in [*folder.iterdir(), folder]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        return server.post("/v1/predict", ASK)[0] == 200
-    except OSError:
-        return False
+        with running("--artifact", str(folder), "--require-model") as server:
+            assert server.post("/v1/predict", ASK)[1]["degraded"] is False
+    finally:
+        folder.chmod(0o755)
+    assert sorted(path.name for path in folder.iterdir()) == before
 
 
-def requests_of(server: Server) -> float:
-    return sum(
-        sample.value
-        for family in text_string_to_metric_families(server.get("/metrics")[1].decode())
-        for sample in family.samples
-        if sample.name == "whybounce_requests_total" and sample.labels["path"] == "/v1/predict"
-    )
+def damage(folder: Path) -> None:
+    [model] = folder.glob("model-*.joblib")
+    data = bytearray(model.read_bytes())
+    data[len(data) // 2] ^= 1
+    model.write_bytes(data)
+
+
+def swap(folder: Path) -> None:
+    [model] = folder.glob("model-*.joblib")
+    model.write_bytes((SHIPPED / next(SHIPPED.glob("model-*.joblib")).name).read_bytes())
+
+
+def cut_off(folder: Path) -> None:
+    (folder / "manifest.json").write_text((folder / "manifest.json").read_text("utf-8")[:200], "utf-8")
+
+
+@pytest.mark.parametrize("harm", [damage, swap, cut_off, shutil.rmtree])
+def test_artifacts_that_are_not_what_they_say(harm: Callable[[Path], None], folder: Path) -> None:
+    """One flipped bit, another model's file, half a manifest, nothing: rules answer, and everything says so."""
+    harm(folder)
+    with running("--artifact", str(folder), log_format="json") as server:
+        status, answer = server.post("/v1/predict", ASK)
+        assert (status, answer["degraded"], answer["reason"]) == (200, True, "invalid_recipient")
+        assert json.loads(server.get("/health/ready")[1])["degraded"] is True
+        because = json.loads(server.get("/v1/model")[1])["degraded_because"]
+        assert because
+        figures = server.get("/metrics")[1].decode()
+        assert "whybounce_degraded 1.0" in figures
+        assert 'whybounce_model_info{version="none"} 1.0' in figures
+        assert any(entry["level"] in ("warning", "error") for entry in server.logged())
 
 
 # ---- disks

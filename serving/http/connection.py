@@ -1,7 +1,8 @@
-"""One connection of the server: limits on headers, which uvicorn leaves to a proxy.
+"""One connection of the server: limits on slow clients and on headers, which uvicorn leaves to a proxy.
 
 A client that does not finish its headers is told 408 and disconnected, one that sends too
-many 431: neither can hold memory or a socket for long. The application never sees them.
+many 431, and one that does not read its answer is cut off: none can hold memory or a socket
+for long. The application never sees them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from whybounce.serving.http.problems import problem
 
@@ -22,19 +23,24 @@ _CODING_LENGTH = len(b"transfer-encoding")
 
 
 @cache
-def _header_timeout() -> float:
+def _seconds() -> tuple[float, float]:
+    """How long headers may take, and how long a client may read nothing."""
     from whybounce.serving.settings import load_settings
 
-    return load_settings().header_timeout
+    settings = load_settings()
+    return settings.header_timeout, settings.stream_timeout
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's protocol with a time limit and a size limit on headers.
+    """uvicorn's protocol with a time limit and a size limit on headers, and a time limit on reading nothing.
 
     Each request learns in ``scope["state"]["ahead"]`` how many others are not answered yet.
     """
 
     _timer: TimerHandle | None = None
+    _reader: TimerHandle | None = None
+    _unread = 0
+    _answered: RequestResponseCycle | None = None
     _size = 0
     _refusal = HTTPStatus.BAD_REQUEST
     _detail: str | None = None
@@ -47,7 +53,16 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._done()
+        self._read()
         super().connection_lost(exc)
+        if self._answered is not None:
+            # uvicorn tells the request that came last; the one that is being answered may be another.
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -75,6 +90,39 @@ class Connection(HttpToolsProtocol):
         self.scope["state"]["ahead"] = len(self.tasks)
         super().on_headers_complete()
 
+    def pause_writing(self) -> None:
+        """Wait for a client that reads slowly, as long as it reads."""
+        super().pause_writing()
+        self._unread = self.transport.get_write_buffer_size()
+        self._reader = self.loop.call_later(_seconds()[1], self._standing_still)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._read()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End an idle connection, also when its client never read the last answer."""
+        super().timeout_keep_alive_handler()
+        self._end_soon()
+
+    def _standing_still(self) -> None:
+        before, self._unread = self._unread, self.transport.get_write_buffer_size()
+        if self._unread < before:
+            self._reader = self.loop.call_later(_seconds()[1], self._standing_still)
+        else:
+            # Closing would wait until everything is sent, which is never.
+            self.transport.abort()
+
+    def _read(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+    def _end_soon(self) -> None:
+        self._read()
+        self._reader = self.loop.call_later(_seconds()[1], self.transport.abort)
+
     def data_received(self, data: bytes) -> None:
         """Take bytes; a header that grows without an end is counted before it is complete."""
         if self._timer is not None:
@@ -83,6 +131,12 @@ class Connection(HttpToolsProtocol):
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
                 return
         super().data_received(data)
+        if self._timer is None and not self._busy() and self.timeout_keep_alive_task is None:
+            # Empty lines before a request begin none, and uvicorn waits for ever after them.
+            self._wait()
+
+    def _busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     _raw = 0
 
@@ -102,7 +156,7 @@ class Connection(HttpToolsProtocol):
 
     def _wait(self) -> None:
         self._raw = 0
-        self._timer = self.loop.call_later(_header_timeout(), self._late)
+        self._timer = self.loop.call_later(_seconds()[0], self._late)
 
     def _done(self) -> None:
         if self._timer is not None:
@@ -123,6 +177,7 @@ class Connection(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+        self._end_soon()
 
 
 _DETAILS: dict[Any, str] = {

@@ -60,7 +60,7 @@ class Gate:
         Made as the settings say by default.
     observe : callable, optional
     streams : iterable of str
-        Paths that stay open as long as their client likes: no time limit but for standing still.
+        Paths that stay open as long as their client likes: no time limit here.
     """
 
     def __init__(
@@ -77,7 +77,6 @@ class Gate:
         self.streams = frozenset(streams)
         self.load = load or load_of(settings)
         self.request_timeout = settings.request_timeout
-        self.stream_timeout = settings.stream_timeout
         self._log = settings.log_requests
         self._ids = secrets.token_hex(6)
         self._count = 0
@@ -167,33 +166,24 @@ class Gate:
             return
         try:
             if lasting:
-                await self._lasting(scope, receive, send)
+                await self.app(scope, receive, send)
             else:
                 await self._limited(scope, receive, send)
         finally:
             load.leave(lasting=lasting)
 
-    async def _lasting(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def taken(message: Message) -> None:
-            # A client that reads no more is waited for, but not for ever: the error closes its connection.
-            async with asyncio.timeout(self.stream_timeout):
-                await send(message)
-
-        await self.app(scope, receive, taken)
-
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
-
         async def noted(message: Message) -> None:
-            nonlocal begun
-            begun = True
+            # It is answered in time; how long the client takes to read is the connection's concern.
+            limit.reschedule(None)
             await send(message)
 
+        limit = asyncio.timeout(self.request_timeout)
         try:
-            async with asyncio.timeout(self.request_timeout):
+            async with limit:
                 await self.app(scope, receive, noted)
         except TimeoutError:
-            if begun:
+            if not limit.expired():
                 raise
             late = f"The request was not complete after {self.request_timeout:g} seconds."
             refusal = refused(scope["path"], 408, late, headers={"connection": "close"})

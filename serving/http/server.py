@@ -29,6 +29,14 @@ class StartError(WhybounceError):
     """The workers do not start."""
 
 
+class _Workers(Multiprocess):
+    def terminate_all(self) -> None:
+        """Let the workers end, and refuse connections at once: nobody would answer those that wait here."""
+        super().terminate_all()
+        for one in self.sockets:
+            one.close()
+
+
 def log_format(settings: Settings) -> Literal["json", "text"]:
     """Return the format of the log, which by default depends on who reads it."""
     if settings.log_format != "auto":
@@ -73,7 +81,7 @@ def run(settings: Settings) -> None:
                 raise StartError("the service did not start; its log says why")
             return
         with _metrics_folder(settings):
-            workers = Multiprocess(config, sockets=[config.bind_socket()])
+            workers = _Workers(config, sockets=[config.bind_socket()])
             workers.run()
         if any(worker.exitcode == STARTUP_FAILURE for worker in workers.processes):
             raise StartError("the workers did not start; the log says why")
