@@ -183,6 +183,32 @@ def test_foreign_labels(here: Path) -> None:
     assert found["systems"]["both"]["accuracy"] == 1
 
 
+def test_columns_by_any_name(here: Path) -> None:
+    (here / "theirs.csv").write_bytes(
+        "Fehlertext;Grund;Wer;Sprache;Auch\n"
+        "552 5.2.2 Postfach von Jörg voll;mailbox_full;nord;de;\n"
+        "550 5.1.1 Nutzer unbekannt;closed_account;süd;de;invalid_recipient\n".encode("latin-1")
+    )
+    columns = (
+        "--text-column", "Fehlertext", "--label-column", "Grund", "--provider-column", "Wer", "--lang-column",
+        "Sprache", "--also-column", "Auch", "--encoding", "latin-1", "--json",
+    )  # fmt: skip
+    for command in (("evaluate", "theirs.csv"), ("compare", "rules", "shipped", "--data", "theirs.csv")):
+        found = printed(call(*command, *columns))
+        assert {row["name"] for row in found["slices"]["provider"]} == {"nord", "süd"}
+        assert found["systems"]["both"]["accuracy_with_also"] == 1
+
+
+def test_bad_rows_are_refused_or_told(here: Path) -> None:
+    (here / "theirs.csv").write_text("text,label\n552 5.2.2 Mailbox full,mailbox_full\n552 x,nope\n", "utf-8")
+    done = call("evaluate", "theirs.csv", "--json")
+    assert "theirs.csv: 1 of 2 rows cannot be used: line 3: unknown label 'nope'" in str(done.exception)
+    done = call("evaluate", "theirs.csv", "--max-bad", "0.5")
+    assert done.exit_code == 0, done.output
+    assert "1 bad row (50.0 %) not used" in words(done)
+    assert "1 rows measured" in words(done) or "1 row measured" in words(done)
+
+
 def test_nothing_is_left_behind(data: Path, here: Path) -> None:
     before = {path.name for path in here.iterdir()}
     call("compare", "rules", "shipped", "--data", data, "--report", "out.md")

@@ -109,7 +109,7 @@ BAD: list[tuple[str, bytes | None, str]] = [
     ("a.jsonl", b'{"text": "x", "b": 1}\n', "none of the columns label, reason is there; name one of text, b with --label-column"),
     ("a.csv", b"a:b\nx:y\n", "none of the columns text, .* name one of a:b with --text-column"),
     ("a.csv", b"text,text,label\nx,y,greylisted\n", "line 1: two columns are called 'text'; rename one"),
-    ("a.jsonl", (GOOD + '{"text": "x", "label": "nope"}\n').encode(), "1 of 2 rows cannot be used: line 2: unknown label 'nope'; map them with --labels mapping.toml; known labels: invalid_recipient, "),
+    ("a.jsonl", (GOOD + '{"text": "x", "label": "nope"}\n').encode(), "1 of 2 rows cannot be used: line 2: unknown label 'nope'; map them with --labels mapping.toml .*; known labels: invalid_recipient, "),
     ("a.jsonl", (GOOD + '{"text": "x", "label": "userunknown"}\n').encode(), "unknown label 'userunknown'; these look like sisimai's; name them with --labels sisimai"),
     ("a.jsonl", (GOOD + '{"text": null, "label": "greylisted"}\n').encode(), "line 2: no text"),
     ("a.jsonl", (GOOD + '{"text": " ", "label": "greylisted"}\n').encode(), "line 2: no text"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +101,67 @@ def test_unknown_labels_name_the_vocabulary_that_fits(here: Path) -> None:
     assert "sisimai" in message
 
 
+def test_unknown_labels_that_are_nearly_ours(here: Path) -> None:
+    labels = {"mailbox_full": "Mailbox is full", "invalid_recipient": "Invalid-Recipient", "greylisted": "nonsense"}
+    as_csv("own.csv", rows(labels))
+    message = refused("--data", "own.csv")
+    assert "did you mean mailbox_full for 'Mailbox is full', invalid_recipient for 'Invalid-Recipient'?" in message
+    assert "for 'nonsense'" not in message
+
+
+def test_bad_rows_of_an_array_are_counted_as_rows(here: Path) -> None:
+    found = [{"text": text, "label": label} for text, label in [("552 x", "mailbox_full"), ("552 y", "nope")]]
+    Path("own.json").write_text(json.dumps([*found, 3], indent=2), "utf-8")
+    message = refused("--data", "own.json")
+    assert "row 2: unknown label 'nope'" in message
+    assert "row 3: no JSON object" in message
+
+
+def test_several_paths_behind_one_option(here: Path) -> None:
+    found = rows()
+    as_csv("a.csv", found[::2])
+    as_csv("b.csv", found[1::2])
+    done = train("--data", "a.csv", "b.csv", "--bare")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert f"read {len(found)} rows: {len(found)} used, of {len(found)} templates" in done.output
+
+
+def test_a_data_set_of_the_hub(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+    import huggingface_hub
+
+    found = rows()
+    names = sorted(TEXTS)
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)})
+    columns = {"text": [text for text, _ in found], "label": [names.index(label) for _, label in found]}
+    asked = []
+
+    def hub(name: str, **options: Any) -> Any:
+        asked.append((name, options))
+        return datasets.Dataset.from_dict(columns, features=features).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", hub)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: None)
+    loaded = load(["org/bounces"], Options(split="test"))
+    # Streamed, and the numbers of a label column are read as the names that stand beside.
+    assert asked == [("org/bounces", {"split": "test", "streaming": True})]
+    assert [(row.text, row.label) for row in loaded.rows] == found
+
+
+def test_a_hub_that_cannot_be_reached(here: Path) -> None:
+    """One try, one line that says what to do: nobody waits for a network that is not there."""
+    done = subprocess.run(
+        [sys.executable, "-m", "whybounce", "train", "--data", "org/bounces", "--corpus", "exclude", "--out", "run"],
+        env=os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "org/bounces: no such file here, and not to be had from the Hugging Face hub" in done.stderr
+    assert "check the name and the network, or download the data and name the files" in done.stderr
+    assert "Retrying" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not Path("run").exists()
+
+
 def test_bad_rows_are_listed_and_a_share_of_them_refuses(here: Path) -> None:
     found = rows()
     as_csv("own.csv", [*found, ("", "mailbox_full"), ("552 x", "nope"), ("552 y", "")])
@@ -152,6 +216,67 @@ def test_mixed_encodings(here: Path) -> None:
     assert found.summary.recoded == 1
     with pytest.raises(DataError, match=r"a.csv: 1 of 2 rows cannot be used: line 3: not valid UTF-8"):
         load(["a.csv"], Options(encoding="utf-8")).summary.refuse_above(0.0, Options().taxonomy)
+
+
+_BOUNDED = """
+import resource, sys
+from pathlib import Path
+from whybounce.model.errors import DataError
+from whybounce.training.sources.load import load
+
+Path("small.csv").write_text("text,label\\n552 full,mailbox_full\\n")
+load(["small.csv"])  # whatever is imported late is there now
+status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+limit = int(status["VmSize"].split()[0]) * 1024 + int(sys.argv[2]) * 1024 * 1024
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+found = load([sys.argv[1]])
+print(found.summary.read, found.summary.bad, [str(one) for one in found.summary.rejects])
+"""
+
+
+def in_little_memory(path: str, megabytes: int) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", _BOUNDED, path, str(megabytes)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+LITTLE = 160
+"""Megabytes that reading may take beside what the libraries take."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and RLIMIT_AS")
+def test_a_line_larger_than_memory_is_not_read_whole(here: Path) -> None:
+    for name, start in (
+        ("a.csv", b"text,label\n"),
+        ("a.jsonl", b'{"text": "552 x", "label": "mailbox_full"}\n{"a": "'),
+    ):
+        with Path(name).open("wb") as file:
+            file.write(start + b"x" * (MAX_LINE + 100))
+            file.truncate(400 << 20)  # sparse
+        told = in_little_memory(name, LITTLE)
+        assert f"'{name}, line 2: longer than {MAX_LINE:,} characters" in told
+    Path("a.csv").unlink()
+    Path("a.jsonl").unlink()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and RLIMIT_AS")
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_file_larger_than_memory_is_streamed(here: Path, name: str) -> None:
+    body = "y" * 1_000_000  # such as the message that came back, in a column that nobody asks for
+    count = 2 * LITTLE
+    with Path(name).open("w", encoding="utf-8") as file:
+        if name.endswith(".csv"):
+            file.write("text,label,body\n")
+        for number in range(count):
+            if name.endswith(".csv"):
+                file.write(f"552 box {number} is full,mailbox_full,{body}\n")
+            else:
+                file.write(json.dumps({"text": f"552 box {number} is full", "label": "mailbox_full", "body": body}))
+                file.write("\n")
+    assert in_little_memory(name, LITTLE) == f"{count} 0 []\n"
+    Path(name).unlink()
 
 
 def test_a_line_without_an_end(here: Path) -> None:

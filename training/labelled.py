@@ -12,8 +12,9 @@ from whybounce.training.sources.places import find
 from whybounce.training.sources.reader import Options, Reader
 from whybounce.training.sources.rejects import Rejects
 from whybounce.training.sources.row import Labelled
+from whybounce.training.sources.summary import Summary
 
-__all__ = ["Columns", "Labelled", "Options", "batches", "read_labelled"]
+__all__ = ["Columns", "Labelled", "Options", "batches", "read_counted", "read_labelled"]
 
 
 def read_labelled(
@@ -47,12 +48,18 @@ def read_labelled(
         Naming the file, the first bad rows and the fix.
     """
     chosen = options or Options(columns=Columns(text=text_column, label=label_column), taxonomy=taxonomy)
+    return read_counted(path, chosen, max_bad=max_bad)[0]
+
+
+def read_counted(path: Path | str, options: Options, *, max_bad: float = 0.0) -> tuple[list[Labelled], Summary]:
+    """Read labelled bounces as :func:`read_labelled` does, and say what reading came to."""
     found = find([path])
     with Rejects() as rejects:
-        reader = Reader(chosen, rejects)
+        reader = Reader(options, rejects)
         rows = list(reader.rows(found))
-    reader.summary(found).refuse_above(max_bad, chosen.taxonomy)
-    return rows
+    summary = reader.summary(found)
+    summary.refuse_above(max_bad, options.taxonomy)
+    return rows, summary
 
 
 def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from whybounce.serving.cli.output import percent, print_json, printable, progress_bars, stdout
+from whybounce.serving.cli.output import many, percent, print_json, printable, progress_bars, stdout
 from whybounce.serving.cli.sources import (
     AlsoColumn,
     EncodingOption,
@@ -85,8 +85,8 @@ def check(
 def _print(found: dict[str, Any]) -> None:
     rows = found["rows"]
     _line(
-        f"{', '.join(found['sources'])}: {rows['read']:,} rows read, {rows['used']:,} usable, "
-        f"{rows['templates']:,} templates"
+        f"{', '.join(found['sources'])}: {many(rows['read'], 'row')} read, {rows['used']:,} usable, "
+        f"{many(rows['templates'], 'template')}"
     )
     if found["training"]["refuses"]:
         _line(f"[bold red]train would refuse this:[/] {_safe(found['training']['because'])}", markup=True)
@@ -112,8 +112,10 @@ def _bad_rows(found: dict[str, Any]) -> None:
             _line(f"  {found['advice']}")
         if found["rejects_file"]:
             _line(f"  all are listed in {found['rejects_file']}")
+        elif rows["bad"] + rows["left_out"] > len(found["rejects"][:_SHOWN]):
+            _line("  list all of them, line by line, with --rejects bad-rows.jsonl")
     if rows["recoded"]:
-        _line(f"{rows['recoded']:,} lines are no UTF-8; they were read as Windows-1252")
+        _line(f"no UTF-8, read as Windows-1252: {many(rows['recoded'], 'line')}")
     if found["lossy"]:
         table = _table("labels that lose something", "label", "reason", "rows", "what")
         for item in found["lossy"][:10]:
@@ -135,14 +137,15 @@ def _templates(found: dict[str, Any]) -> None:
     conflicts, near = found["conflicts"], found["near_duplicates"]
     if conflicts["templates"]:
         title = (
-            f"one template, several labels: {conflicts['templates']:,} templates, {conflicts['rows']:,} rows against"
+            f"one template, several labels: {many(conflicts['templates'], 'template')}, "
+            f"{many(conflicts['rows'], 'row')} against the most frequent label"
         )
         table = _table(title, "template", "labels")
         for item in conflicts["examples"][:_SHOWN]:
             table.add_row(_safe(item["template"]), ", ".join(f"{name} ×{n:,}" for name, n in item["labels"].items()))
         stdout.print(table)
     title = (
-        f"nearly the same: {near['pairs']:,} pairs among {near['looked_at']:,} templates, "
+        f"nearly the same: {many(near['pairs'], 'pair')} among {many(near['looked_at'], 'template')}, "
         f"{near['with_other_label']:,} with different labels"
     )
     differing = [item for item in near["examples"] if len(set(item["labels"])) > 1]

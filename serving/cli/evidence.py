@@ -13,10 +13,10 @@ from rich.table import Table
 from whybounce.model.errors import ArtifactError
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.cli.output import stderr, stdout
+from whybounce.serving.cli.sources import tell
 
 if TYPE_CHECKING:
-    from whybounce.model.taxonomy import Taxonomy
-    from whybounce.training.labelled import Labelled
+    from whybounce.training.labelled import Labelled, Options
     from whybounce.training.report import view
 
 ReportOption = Annotated[
@@ -24,12 +24,6 @@ ReportOption = Annotated[
     typer.Option(
         "--report", help="Write a report: .html, .md or .json by its name; may be repeated.", show_default=False
     ),
-]
-TextColumnOption = Annotated[str | None, typer.Option(help="Column of the diagnostic.", show_default=False)]
-LabelColumnOption = Annotated[str | None, typer.Option(help="Column of the true reason.", show_default=False)]
-LabelsOption = Annotated[
-    str | None,
-    typer.Option("--labels", help="Vocabulary of the labels, such as sisimai, or a mapping file.", show_default=False),
 ]
 
 MODELS = "an artifact folder, a run directory, a model registry, “shipped” or “rules”"
@@ -70,14 +64,14 @@ def _promoted(folder: Path) -> tuple[BounceClassifier, str]:
     return BounceClassifier.load(registry.path(version), strict=True), f"the promoted model {version}"
 
 
-def read_rows(
-    data: str, taxonomy: Taxonomy, *, text_column: str | None, label_column: str | None, labels: str | None
-) -> list[Labelled]:
-    """Read the labelled bounces to measure on."""
-    from whybounce.training.labelled import Columns, Options, read_labelled
+def read_rows(data: str, options: Options, *, max_bad: float) -> list[Labelled]:
+    """Read the labelled bounces to measure on, and say on stderr which rows could not be used."""
+    from whybounce.training.labelled import read_counted
 
-    options = Options(columns=Columns(text=text_column, label=label_column), labels=labels, taxonomy=taxonomy)
-    return read_labelled(data, options=options)
+    rows, summary = read_counted(data, options, max_bad=max_bad)
+    if summary.bad or summary.left_out or summary.recoded:
+        tell(summary)
+    return rows
 
 
 def write_reports(document: Mapping[str, Any], paths: Sequence[Path]) -> None:

@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from whybounce.model.errors import RegistryError
-from whybounce.serving.cli.evidence import LabelColumnOption, LabelsOption, TextColumnOption, read_rows
+from whybounce.serving.cli.evidence import read_rows
 from whybounce.serving.cli.output import percent, print_json, stderr, stdout
+from whybounce.serving.cli.sources import LabelColumn, LabelsOption, TextColumn
 
 if TYPE_CHECKING:
     from whybounce.model.promotions import Event
@@ -131,8 +132,8 @@ def promote(
     data: Annotated[
         str | None, typer.Option(help="Labelled bounces that neither model has seen, for the gate.", show_default=False)
     ] = None,
-    text_column: TextColumnOption = None,
-    label_column: LabelColumnOption = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
     labels: LabelsOption = None,
     force: Annotated[bool, typer.Option("--force", help="Promote although the gate refuses; needs --because.")] = False,
     because: BecauseOption = None,
@@ -150,7 +151,7 @@ def promote(
         raise typer.BadParameter("say why, for the history: --because TEXT", param_hint="--force")
     name = found.add(Path(version)).name if Path(version).is_dir() else found.find(version)
     before = found.promotions().current
-    gate = _judged(found, name, before, data, text_column=text_column, label_column=label_column, labels=labels)
+    gate = _judged(found, name, before, data, (text_column, label_column), labels)
     if not as_json:
         stdout.print(gate_table(gate, before or "the shipped model"))
     if not gate.passed and not force:
@@ -225,14 +226,24 @@ def _open(folder: Path) -> Registry:
     return Registry(folder)
 
 
-def _judged(registry: Registry, name: str, before: str | None, data: str | None, **columns: str | None) -> Gate:
+def _judged(
+    registry: Registry,
+    name: str,
+    before: str | None,
+    data: str | None,
+    columns: tuple[str | None, str | None],
+    labels: str | None,
+) -> Gate:
     from whybounce.model.predictor import BounceClassifier
     from whybounce.training.gate import judge
+    from whybounce.training.labelled import Columns, Options
     from whybounce.training.metrics import merged_taxonomy
 
     candidate = BounceClassifier.load(registry.path(name), strict=True)
     current = BounceClassifier.load(registry.path(before) if before else None, strict=True)
-    rows = read_rows(data, merged_taxonomy(candidate.taxonomy, current.taxonomy), **columns) if data else []
+    taxonomy = merged_taxonomy(candidate.taxonomy, current.taxonomy)
+    options = Options(columns=Columns(text=columns[0], label=columns[1]), labels=labels, taxonomy=taxonomy)
+    rows = read_rows(data, options, max_bad=0.0) if data else []
     return judge(candidate, current, rows=rows)
 
 

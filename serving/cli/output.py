@@ -75,6 +75,11 @@ def prediction_table(rows: list[tuple[str, Prediction]]) -> Table:
     return table
 
 
+def many(count: int, what: str) -> str:
+    """Say how many there are: ``1 row``, ``2 rows``."""
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
+
+
 def percent(value: float | None) -> str:
     """A share as a percentage; a dash for none."""
     return "–" if value is None else f"{100 * value:.1f} %"

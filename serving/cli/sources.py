@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from whybounce.serving.cli.output import percent, printable, stderr
+from whybounce.serving.cli.output import many, percent, printable, stderr
 
 if TYPE_CHECKING:
     from whybounce.model.taxonomy import Taxonomy
@@ -92,18 +92,21 @@ def options_of(
     )  # fmt: skip
 
 
-def tell(summary: Summary, templates: int) -> None:
+def tell(summary: Summary, templates: int | None = None) -> None:
     """Say on stderr what was read, and what was not."""
-    lines = [f"read {summary.read:,} rows: {summary.used:,} used, of {templates:,} templates"]
+    of = "" if templates is None else f", of {many(templates, 'template')}"
+    lines = [f"read {many(summary.read, 'row')}: {summary.used:,} used{of}"]
     if summary.bad:
-        lines.append(f"[yellow]{summary.bad:,} bad rows ({percent(summary.bad_share)}) were not used[/]")
+        share = percent(summary.bad_share)
+        lines.append(f"[yellow]{many(summary.bad, 'bad row')} ({share}) not used[/]")
         lines += [f"  {escape(printable(str(reject)))}" for reject in summary.rejects[:3]]
     if summary.left_out:
-        lines.append(f"[yellow]{summary.left_out:,} rows have labels that no reason of ours covers[/]")
+        rows = "row has a label" if summary.left_out == 1 else "rows have labels"
+        lines.append(f"[yellow]{summary.left_out:,} {rows} that no reason of ours covers[/]")
     if summary.rejects_file is not None:
         lines.append(f"all of these are listed in {escape(str(summary.rejects_file))}")
     if summary.recoded:
-        lines.append(f"{summary.recoded:,} lines were no UTF-8 and were read as Windows-1252")
+        lines.append(f"no UTF-8, read as Windows-1252: {many(summary.recoded, 'line')}")
     if summary.lossy:
         lines.append("labels that lose something:")
         lines += [

@@ -53,6 +53,9 @@ class Corpus(StrEnum):
 
 
 def train(
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATH]...", help="More of --data, as a shell writes --data *.csv.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run: artifact, figures, report.")] = Path("runs/model"),
     data: Annotated[
         list[str] | None,
@@ -113,6 +116,7 @@ def train(
     from whybounce.training.train import train as run
 
     check_folder(out)
+    data = [*(data or []), *(more or [])]
     if corpus is Corpus.EXCLUDE and not data and not feedback:
         raise DataError("--corpus exclude leaves nothing to train on; name your own bounces with --data")
     templates = load_corpus() if corpus is Corpus.INCLUDE else []
@@ -130,7 +134,7 @@ def train(
             loaded.summary.refuse_above(1.0 if keep_going else max_bad, taxonomy)
             own = own_examples(loaded.rows, name=Path(data[0]).stem, weight=weight)
             later = loaded.later
-            tell(loaded.summary, len({example.template for example in own}))
+            tell(loaded.summary, len({*loaded.templates, *loaded.later_templates}))
             if time_column and holdout and not later:
                 stderr.print("all rows have one time: held out by template instead", highlight=False)
         corrections: FeedbackData | None = None
@@ -150,7 +154,7 @@ def train(
             trained,
             against=None if bare else against or _in_use(),
             taxonomy=taxonomy,
-            source=" and ".join([*(Path(name).name for name in data or []), *(["feedback"] if feedback else [])]),
+            source=" and ".join([*(Path(name).name for name in data), *(["feedback"] if feedback else [])]),
             feedback=corrections.summary() if corrections else None,
         )
     _tell_result(out, trained)

@@ -87,7 +87,7 @@ def costs(document: Mapping[str, Any]) -> Figure:
         axes.axhline(document["costs"]["default"][key], color=INK, linewidth=1, linestyle=(0, (4, 3)), alpha=0.7)
         axes.set_title(title)
         axes.set_xlabel("confidence asked for (dashed: default policy)")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))  # of none at all no axis of hundredths
         axes.set_xlim(0, 1)
     figure.axes[0].set_ylabel("per 10,000 bounces")
     return figure

@@ -53,7 +53,7 @@ def view(document: Mapping[str, Any]) -> View:
     sections = [part(read) for part in _PARTS]
     version = document["model_version"] or "no model"
     about: list[str | Cell] = [
-        read.cell("/data/measured", count), f" labelled bounces of {document['source'] or 'the data'}, ",
+        read.cell("/data/measured", count), " labelled bounces, ",
         read.cell("/data/templates", count), f" distinct texts; model {version}",
     ]  # fmt: skip
     if document["created"]:
@@ -145,9 +145,9 @@ def against(read: Reader) -> Section | None:
             phrase(
                 "Both answered the same rows. An interval of a difference that does not hold zero, and a p-value under "
                 "0.05, mean that chance hardly explains it; the verdict looks at four figures and asks for wider "
-                "intervals (Bonferroni). Of the answers that changed, ",
-                read.cell("/changes/won", count), " are now right, ", read.cell("/changes/lost", count),
-                " are now wrong and ", read.cell("/changes/other", count), " were wrong both times.",
+                "intervals (Bonferroni). Answers that changed: ",
+                read.cell("/changes/won", count), " now right, ", read.cell("/changes/lost", count),
+                " now wrong, ", read.cell("/changes/other", count), " wrong both times.",
             ),
         ),
         (
@@ -194,8 +194,9 @@ def _changed(read: Reader) -> Table:
 def costs(read: Reader) -> Section:
     """What acting on the answers costs."""
     rows = []
-    places = [("by default", "/costs/default")]
-    if read.value("/costs/current") is not None:
+    compared = read.value("/costs/current") is not None
+    places = [(read.document["name"] if compared else "by default", "/costs/default")]
+    if compared:
         places.append((read.value("/current/name"), "/costs/current"))
     for heading, at in places:
         rows.append((Cell(heading), *_cost_cells(read, at)))
@@ -215,7 +216,7 @@ def costs(read: Reader) -> Section:
             ),
         ),
         (
-            Table("Default policy", ("policy", *columns), tuple(rows)),
+            Table("Default policy", ("model" if compared else "policy", *columns), tuple(rows)),
             Table(
                 "When an answer must reach a confidence to suppress", ("confidence from", *columns), curve,
                 folded=True, chart="costs",

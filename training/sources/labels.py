@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from whybounce.data.crosswalk import Crosswalk, crosswalk, crosswalk_names, read_crosswalk
 from whybounce.model.taxonomy import TAXONOMY, Taxonomy
+
+_MOST_MEANT = 5
+_CLOSE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +91,21 @@ def advice(labels: Iterable[str], taxonomy: Taxonomy = TAXONOMY) -> str:
     count = len(known[name])
     if count and count * 2 > len(labels):
         return f"these look like {name}'s; name them with --labels {name}"
-    return f"map them with --labels mapping.toml; known labels: {', '.join(taxonomy.reasons)}"
+    meant = [f"{reason} for {label[:60]!r}" for label in labels[:_MOST_MEANT] if (reason := _meant(label, taxonomy))]
+    asked = f"did you mean {', '.join(meant)}? Correct them, or " if meant else ""
+    return (
+        f'{asked}map them with --labels mapping.toml (in it [labels], below that "their label" = "mailbox_full"); '
+        f"known labels: {', '.join(taxonomy.reasons)}"
+    )
+
+
+def _meant(label: str, taxonomy: Taxonomy) -> str | None:
+    """Return the reason whose name or title a label nearly is: ``Mailbox-Full``, ``mailbox_ful``."""
+    names = {_plain(info.title): str(info.reason) for info in taxonomy}
+    names |= {_plain(reason): reason for reason in taxonomy.reasons}
+    close = get_close_matches(_plain(label), names, n=1, cutoff=_CLOSE)
+    return names[close[0]] if close else None
+
+
+def _plain(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())

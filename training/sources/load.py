@@ -27,8 +27,8 @@ class Loaded:
     ----------
     rows, later : list of Labelled
         Joined by template; ``later`` holds the latest share by time, where it was asked for.
-    templates : list of str
-        The templates of ``rows``.
+    templates, later_templates : list of str
+        The templates of ``rows`` and of ``later``.
     since : float or None
         Time that ``later`` begins after, in seconds since 1970.
     summary : Summary
@@ -37,6 +37,7 @@ class Loaded:
     rows: list[Labelled]
     later: list[Labelled]
     templates: list[str]
+    later_templates: list[str]
     since: float | None
     summary: Summary
 
@@ -78,11 +79,12 @@ def load(
         for row in reader.rows(found, seen=seen, progress=progress):
             late = since is not None and row.time is not None and row.time > since
             (later if late else earlier).add(mask(row.text), row)
-    items = list(earlier.items())
+    items, late_items = list(earlier.items()), list(later.items())
     return Loaded(
         rows=[row for _, row in items],
-        later=later.rows(),
+        later=[row for _, row in late_items],
         templates=[template for template, _ in items],
+        later_templates=[template for template, _ in late_items],
         since=since,
         summary=reader.summary(found),
     )

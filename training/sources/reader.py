@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from whybounce.model.taxonomy import TAXONOMY, Reason, Taxonomy
@@ -20,6 +20,7 @@ from whybounce.training.sources.summary import Lossy, Summary
 from whybounce.training.sources.times import epoch_seconds
 
 _LOOK_AHEAD = 200
+_LOOK_AHEAD_CHARACTERS = 4 * 1024 * 1024
 _WITHOUT_WORDS = frozenset((Reason.NO_INFORMATION, Reason.NOT_A_BOUNCE))
 _EVERY = 2000
 _LEFT_OUT = "left out: "
@@ -147,7 +148,8 @@ class Reader:
         label, left_out = cells.label(row), problem.startswith(_LEFT_OUT)
         shown = None if label is None else str(label)[:200]
         self.rejects.add(
-            Reject(source.name, record["line"], source.unit, problem, left_out, shown), text=cells.text(row)
+            Reject(source.name, record["line"], record.get("unit", source.unit), problem, left_out, shown),
+            text=cells.text(row),
         )
 
 
@@ -157,7 +159,7 @@ def records(found: Found, options: Options, progress: Progress | None) -> Iterat
     before = 0
     for source in found.sources:
         incoming = stream(source, encoding=options.encoding, split=options.split)
-        start = list(islice(incoming, _LOOK_AHEAD))
+        start = _start(incoming)
         present = _present(start)
         if present is None:
             # Nothing but bad lines so far, so there are no columns to look for.
@@ -172,6 +174,18 @@ def records(found: Found, options: Options, progress: Progress | None) -> Iterat
         before += source.size
         if progress:
             progress("reading", before, max(total, before))
+
+
+def _start(incoming: Iterator[Record]) -> list[Record]:
+    """Take the first records, as many as it takes to know the columns and as memory may hold."""
+    start: list[Record] = []
+    size = 0
+    for record in incoming:
+        start.append(record)
+        size += sum(len(value) for value in (record["row"] or {}).values() if isinstance(value, str))
+        if "columns" in record or len(start) >= _LOOK_AHEAD or size > _LOOK_AHEAD_CHARACTERS:
+            break
+    return start
 
 
 def _present(start: list[Record]) -> list[str] | None:

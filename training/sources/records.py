@@ -24,10 +24,13 @@ MAX_ARRAY = 256 * 1024 * 1024
 MAX_RECORD_LINES = 500
 """Lines of one CSV record; beyond, its opening quote counts as a mistake."""
 
+# A column may hold whole messages; the limit of the csv module holds for the whole process and is only ever raised.
+csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
+
 _SEPARATORS = (",", ";", "\t", "|")
 
 Record = dict[str, Any]
-"""``line``, ``row`` (None when it is bad), ``problem``, ``recoded``, ``at``, ``columns``."""
+"""``line``, ``row`` (None when it is bad), ``problem``, ``recoded``, ``at``, ``columns``; ``unit``, if not ``line``."""
 
 
 def read_records(path: Path, *, encoding: str | None = None) -> Iterator[Record]:
@@ -87,7 +90,8 @@ def _array(path: Path, first: Line, rest: Iterator[Line]) -> Iterator[Record]:
         raise DataError(f"{path}, line {at}: not valid JSON ({_short(error)}); fix it, or write .jsonl") from error
     for number, row in enumerate(rows, start=1):
         line = Line(number, "", "", False, lines[-1].at)
-        yield _good(line, row) if isinstance(row, dict) else _bad(line, "no JSON object")
+        record = _good(line, row) if isinstance(row, dict) else _bad(line, "no JSON object")
+        yield record | {"unit": "row"}  # the array may stand in one line, or a row in many
 
 
 def _short(error: Exception) -> str:

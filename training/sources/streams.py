@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from whybounce.training.sources.records import Record, read_records
 
 BATCH = 2000
 """Rows that are taken from an Arrow table at once."""
+
+HUB_SECONDS = 20.0
+"""How long the hub may take to say that it has a data set."""
 
 
 def stream(source: Source, *, encoding: str | None = None, split: str = "train") -> Iterator[Record]:
@@ -34,7 +38,7 @@ def stream(source: Source, *, encoding: str | None = None, split: str = "train")
     if source.kind == "parquet":
         yield from _tables(source, lambda datasets: _parquet(datasets, source))
     elif source.kind == "hub":
-        yield from _tables(source, lambda datasets: datasets.load_dataset(source.name, split=split, streaming=True))
+        yield from _tables(source, lambda datasets: _hub(datasets, source, split))
     else:
         known = {"path": source.name, "encoding": encoding}
         yield from datasets_module().IterableDataset.from_generator(_lines, gen_kwargs=known)
@@ -46,6 +50,13 @@ def _lines(path: str, encoding: str | None) -> Iterator[Record]:
 
 def _parquet(datasets: Any, source: Source) -> Any:
     return datasets.load_dataset("parquet", data_files=source.name, split="train", streaming=True)
+
+
+def _hub(datasets: Any, source: Source, split: str) -> Any:
+    # Asked once and plainly: datasets itself tries a hub that cannot be reached for half a minute.
+    hub: Any = import_module("huggingface_hub")
+    hub.HfApi().dataset_info(source.name, timeout=HUB_SECONDS)
+    return datasets.load_dataset(source.name, split=split, streaming=True)
 
 
 def _tables(source: Source, load: Callable[[Any], Any]) -> Iterator[Record]:
