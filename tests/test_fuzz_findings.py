@@ -13,6 +13,7 @@ from whybounce.serving.intake import exchange
 from whybounce.serving.intake.events.values import _Window
 from whybounce.serving.intake.format import Skipped
 from whybounce.serving.intake.formats import format_named
+from whybounce.serving.intake.messages import read_message
 from whybounce.serving.intake.open import from_bytes, read
 from whybounce.serving.intake.record import BounceRecord
 from whybounce.serving.report.counts import Counter
@@ -101,3 +102,19 @@ def test_why_a_table_was_skipped_is_one_line() -> None:
     [skipped] = items(b'"550\nuser unknown",name\nx,y\n', "csv")
     assert isinstance(skipped, Skipped)
     assert skipped.why == "no column of 550 user unknown, name is known to be the diagnostic"
+
+
+def test_long_fields_of_a_report_are_not_folded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes the square of their words: 12 s for 260 kB, and a message may have 4 MB."""
+    monkeypatch.setattr("email.header.Header.encode", None)
+    words = b" no such user" * 4000
+    report = (
+        b"Reporting-MTA: dns; mx.example.net\n\nFinal-Recipient: rfc822; a@example.com\nAction: failed\nStatus: 5.1.1\n"
+    )
+    data = (
+        b'From: MAILER-DAEMON@example.net\nContent-Type: multipart/report; boundary="b"\n\n--b\n'
+        b"Content-Type: message/delivery-status\n\n" + report + b"Diagnostic-Code: smtp; 550" + words + b"\n\n--b--\n"
+    )
+    [record] = read_message(data).records
+    assert record.recipient == "a@example.com"
+    assert record.diagnostic.startswith("550 no such user no such user")

@@ -11,13 +11,14 @@ import html
 import io
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.errors import HeaderParseError, InvalidBase64LengthDefect
 from email.generator import BytesGenerator
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
-from email.policy import compat32
+from email.policy import Compat32, compat32
 from itertools import islice
 
 import re2
@@ -110,14 +111,28 @@ class Mail:
     returned: Message | None = None
 
     def returned_bytes(self) -> bytes:
-        """Return the message that came back or was forwarded, as bytes; empty when it cannot be written."""
-        out = io.BytesIO()
-        try:
-            if self.returned is not None:
-                BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(self.returned)
-        except (RecursionError, ValueError, LookupError, TypeError, AttributeError):
-            return b""
-        return out.getvalue()
+        """Return the message that came back or was forwarded, as bytes; empty when there is none."""
+        return b"" if self.returned is None else _written(self.returned)
+
+
+class _AsItCame(Compat32):
+    """Writes fields as they were read: folding one anew takes time that grows with the square of its words."""
+
+    verify_generated_headers = False
+
+    def fold_binary(self, name: str, value: object) -> bytes:
+        return f"{name}: {value}\n".encode("utf-8", "surrogateescape")
+
+
+_AS_IT_CAME = _AsItCame()
+
+
+def _written(message: Message) -> bytes:
+    """Return a message as bytes, as far as ``email`` can write what it read."""
+    out = io.BytesIO()
+    with suppress(RecursionError, ValueError, LookupError, TypeError, AttributeError):
+        BytesGenerator(out, mangle_from_=False, policy=_AS_IT_CAME).flatten(message)
+    return out.getvalue()
 
 
 def open_mail(data: bytes) -> Mail:
@@ -245,13 +260,9 @@ def _raw(part: Message, limit: int = MAX_TEXT) -> str:
         return _leaf(part, limit)
     out = io.BytesIO()
     for inner in payload:
-        if out.tell() > limit:
+        if out.tell() > limit or not isinstance(inner, Message):
             break
-        try:
-            BytesGenerator(out, mangle_from_=False, maxheaderlen=0).flatten(inner)
-        except (RecursionError, ValueError, LookupError, TypeError, AttributeError):
-            continue
-        out.write(b"\n")
+        out.write(_written(inner) + b"\n")
     data = out.getvalue()
     encoding = str(part.get("content-transfer-encoding", "")).strip().lower()
     if encoding in ("base64", "quoted-printable"):
