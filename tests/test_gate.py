@@ -84,9 +84,31 @@ def test_shipped_model_on_the_golden_set(classifier: BounceClassifier) -> None:
 def test_invariances_of_the_shipped_model(classifier: BounceClassifier) -> None:
     found = invariances(classifier, TEXTS)
     assert found.all_unchanged >= UNCHANGED, found.broken
-    for change, fewest in (("addresses", 80), ("IPs", 80), ("hosts", 80), ("upper case", 400), ("wrapping", 200)):
+    for change, fewest in (
+        ("addresses", 80),
+        ("IPs", 80),
+        ("hosts", 80),
+        ("upper case", 400),
+        ("lower case", 400),
+        ("wrapping", 200),
+        ("ids", 15),
+    ):
         assert found.tried[change] >= fewest
         assert found.unchanged(change) >= UNCHANGED, [broken for broken in found.broken if broken.change == change]
+
+
+def test_ids_do_not_matter_in_any_text(classifier: BounceClassifier) -> None:
+    """Few of the cases hold an id, so every one is given one, as servers write them."""
+    forms = (
+        "{} (id 4Wk7Tz9QxB1c)",
+        "{} a1b2c3d4e5f6-20020a05aa si77 - gsmtp",
+        "queued as 9F31C2A04B77: {}",
+        "{} [7Xq2ZpR91kLm]",
+    )
+    texts = [forms[number % len(forms)].format(text) for number, text in enumerate(TEXTS)]
+    found = invariances(classifier, texts)
+    assert found.tried["ids"] >= 600
+    assert found.unchanged("ids") >= UNCHANGED, [broken for broken in found.broken if broken.change == "ids"]
 
 
 def test_a_link_to_a_blocklist_makes_no_bad_address(classifier: BounceClassifier) -> None:

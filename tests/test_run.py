@@ -169,6 +169,14 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="is a file; name a folder"):
         check_folder(tmp_path / "run")
     check_folder(tmp_path / "new")
+    check_folder(tmp_path / "not" / "there" / "yet")
+    assert names(tmp_path) == ["run"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, where nobody may write, not even root")
+def test_what_cannot_be_written_is_said_before_the_work() -> None:
+    with pytest.raises(ArtifactError, match=r"cannot write a run to /proc/runs/mine \(.*: /proc\); name a folder"):
+        check_folder(Path("/proc/runs/mine"))
 
 
 def test_nothing_is_written_when_nothing_can_be_measured(

@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from whybounce.model.artifact import MANIFEST_FILE, Manifest, Thresholds, replace_file
@@ -223,6 +224,15 @@ def check_folder(folder: Path) -> None:
     if others:
         kind = "other files" if any(name.startswith("model-") for name in present) else "other files and no artifact"
         raise ArtifactError(f"{folder} holds {kind} ({', '.join(others[:3])}); name an empty or a new folder")
+    there = next(parent for parent in folder.absolute().parents if parent.exists())
+    try:
+        # Tried, not asked: root may do everything but write to a disk that is read-only. Minutes of work hang on it.
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot write a run to {folder} ({error.strerror}: {there}); name a folder that can be written"
+        ) from error
 
 
 def _place(folder: Path, contents: Mapping[str, bytes]) -> None:

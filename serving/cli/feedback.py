@@ -132,7 +132,7 @@ def export(
         if config is not None:
             replace_file(config, label_config(chosen).encode())
     except OSError as error:
-        raise DataError(f"{error.filename or out}: cannot be written ({error.strerror}); check the folder") from error
+        raise DataError(f"{out}: cannot be written ({error.strerror}); check the folder") from error
     stderr.print(f"{count} rows written to {escape(str(out))}", highlight=False, soft_wrap=True)
 
 
@@ -214,5 +214,5 @@ def check_reason(reason: str, taxonomy: Taxonomy) -> None:
     from difflib import get_close_matches
 
     close = get_close_matches(reason, taxonomy.reasons, 1)
-    meant = f", did you mean {close[0]}" if close else ""
-    raise DataError(f"{reason!r} is not a reason{meant}? whybounce reasons lists them")
+    meant = f" did you mean {close[0]}?" if close else ""
+    raise DataError(f"{reason!r} is not a reason;{meant} whybounce reasons lists them")

@@ -115,7 +115,8 @@ def _choices(item: ReviewItem) -> list[str]:
 
 def _show(number: int, total: int, item: ReviewItem, choices: list[str]) -> None:
     flag = item.flag
-    stdout.print(f"\n[dim]{number}/{total}[/]  met {item.count:,} times, {WHY[flag.why]}", highlight=False)
+    met = "once" if item.count == 1 else f"{item.count:,} times"
+    stdout.print(f"\n[dim]{number}/{total}[/]  met {met}, {WHY[flag.why]}", highlight=False)
     about = [
         str(part) for part in (item.subject.reply_code, item.subject.enhanced_status, item.subject.provider) if part
     ]
