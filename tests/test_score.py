@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
+import itertools
 import json
 import random
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +28,7 @@ from whybounce.model.errors import DataError
 from whybounce.model.masking import MAX_TEXT, template_of
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.cli import app
-from whybounce.serving.score import FIELDS, Scorer
+from whybounce.serving.score import FIELDS, Scorer, jsonlines, lines, parquet
 from whybounce.serving.score import scorer as scorer_module
 from whybounce.serving.score.folding import LONGEST, fold
 from whybounce.serving.score.job import Job
@@ -39,6 +45,8 @@ TOKENS = [
     "a1-b2c3d4.e5", "250-abc1d2e3", "550-a1b2c3", "x1y2z3.com", "a1b2.c3d4", "550x", "xn--a1b2c", "a1_b2c3_d4", "300", "seconds",
     "bytes", "messages", "ID", "NUM", "ADDR", "mx1.example.com", "gmail-smtp-in.l.google.com", "zen.spamhaus.org", "ab-a1b2c3",
     "abcd-a1b2c3", "a" * 60, "1" * 60, "a1" * 150, "x" * 200 + "@example.com", "\u0338", "é", "用户", "a1b2c3é", "\\r", "\\n",
+    "mx1.example.com:25", "a_b.example", "-a.example", "a.gmail.com", "xgmail.com", "www.example.com", "WWW.EXAMPLE.COM", "a..example",
+    "a." * 90 + "com", "x" * 60 + ".com", "mx.example.com.", "12345_67890", "1234.5678", "5.1.1.com", "192.0.2.1.example", "b.spamhaus.org.example",
     "user", "unknown", "said", "try", "again", "in", "www.example.com/a1b2c3", "http://example.com/1", "ipv6:1::2", "::1", "1::",
 ]  # fmt: skip
 BETWEEN = [" ", "  ", "<", ">", "> <", "(", ")", "[", "]", ": ", ":", ";", ",", "=", "+", "\\", "/", ".", "\t", "\n", "\u00a0", "‚", "\x7f", "\0", "-"]  # fmt: skip
@@ -64,6 +72,8 @@ def test_folding_keeps_the_template_of_every_line_of_the_corpus() -> None:
 @example(["<\u0338a@example.com", ">\u0338"])
 @example(["a@example.com " * 3 + "x+y=z@b"])
 @example(["12 " * 8000])
+@example(["2026-01-02T10:11:12.345Z;2026-01-02T10:11:12.345Z"])
+@example(["mx1.example.com:25 http://a.example/x www.a.example <mx.gmail.com> mx1.d2.example,mx2.d3.example 123_4567"])
 def test_folding_keeps_the_template(many: list[str]) -> None:
     cut = [text[:MAX_TEXT] for text in many]
     assert [template_of(text) for text in folded(cut)] == [template_of(text) for text in cut]
@@ -267,6 +277,210 @@ def test_an_interrupted_job_goes_on(
     assert (done.rows, done.resumed) == (60, resumed)
     assert read(tmp_path / out) == read(tmp_path / f"whole-{out}")
     assert not begun.folder.exists()
+
+
+# Being killed is tried on a real process, which says what it has done so that the test knows when to strike.
+CHILD = """
+import sys
+from pathlib import Path
+from whybounce.model.predictor import BounceClassifier
+from whybounce.serving.score import Scorer
+from whybounce.serving.score.job import Job
+
+scorer = Scorer(BounceClassifier.load(strict=True), dictionary=True)
+job = Job(Path(sys.argv[1]), Path(sys.argv[2]), scorer, batch_rows=8, checkpoint=0)
+done = job.run(lambda rows, share: print(rows, flush=True))
+print("done", done.rows, done.resumed, flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "out"), [("in.parquet", "out.parquet"), ("in.jsonl.gz", "out.jsonl"), ("in.csv", "out.csv")]
+)
+def test_a_killed_process_goes_on(tmp_path: Path, classifier: BounceClassifier, source: str, out: str) -> None:
+    rng = random.Random(out)
+    write(
+        tmp_path / source, [{"id": f"0{n}", "diagnostic": fill(TEXTS[n % len(TEXTS)], rng), "n": n} for n in range(400)]
+    )
+    job(tmp_path / source, tmp_path / f"whole-{out}", classifier).run()
+    kills = resumed = 0
+    while True:
+        command = [sys.executable, "-c", CHILD, str(tmp_path / source), str(tmp_path / out)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            strike = rng.randint(1, 12) if kills < 4 else 1000
+            for count, line in enumerate(process.stdout, start=1):
+                if line.startswith("done"):
+                    assert line.split()[1] == "400"
+                    resumed = int(line.split()[2])
+                elif count == strike:
+                    time.sleep(rng.random() / 50)
+                    process.kill()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        kills += 1
+    assert kills >= 2
+    assert resumed > 0
+    assert read(tmp_path / out) == read(tmp_path / f"whole-{out}")
+    if not out.endswith(".parquet"):
+        assert (tmp_path / out).read_bytes() == (tmp_path / f"whole-{out}").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source, out, f"whole-{out}"])
+
+
+class KilledError(BaseException):
+    pass
+
+
+def kill_at(patch: pytest.MonkeyPatch, last: int) -> None:
+    """From here on, let no more than so many changes of the file system happen."""
+    steps = itertools.count(1)
+
+    def stepping(real: Any) -> Any:
+        def step(self: Path, *arguments: Any, **named: Any) -> Any:
+            if next(steps) >= last:
+                raise KilledError
+            return real(self, *arguments, **named)
+
+        return step
+
+    for name in ("unlink", "rename", "replace", "rmdir", "hardlink_to"):
+        patch.setattr(Path, name, stepping(getattr(Path, name)))
+
+
+@pytest.mark.parametrize("out", ["out.parquet", "out.jsonl", "out.csv"])
+@pytest.mark.parametrize("checkpoint", [0, 1000])
+def test_killed_at_any_step_of_finishing(
+    tmp_path: Path, classifier: BounceClassifier, out: str, checkpoint: float
+) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in ROWS) + "no json\n", "utf-8")
+    whole = job(source, tmp_path / f"whole-{out}", classifier)
+    whole.run()
+    finish = Job._finish
+    for last in itertools.count(1):
+        killed = False
+        with pytest.MonkeyPatch.context() as patch:
+
+            def strike(self: Job, state: Any, patch: pytest.MonkeyPatch = patch, last: int = last) -> None:
+                kill_at(patch, last)
+                finish(self, state)
+
+            patch.setattr(Job, "_finish", strike)
+            try:
+                job(source, tmp_path / out, classifier, checkpoint=checkpoint).run()
+            except KilledError:
+                killed = True
+        again = job(source, tmp_path / out, classifier, checkpoint=checkpoint)
+        if killed:
+            assert again.run().rows == 60
+        assert read(tmp_path / out) == read(whole.out)
+        assert read(again.rejected_file) == read(whole.rejected_file)
+        assert not again.folder.exists()
+        (tmp_path / out).unlink()
+        again.rejected_file.unlink()
+        if not killed:
+            assert last > 6
+            break
+
+
+def test_a_chunk_that_cannot_be_written_is_not_left_out(
+    tmp_path: Path, classifier: BounceClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write(tmp_path / "in.jsonl")
+    real = jsonlines.JsonLinesPart.write
+    calls = []
+
+    def write_or_fail(self: Any, chunk: Any, verdicts: Any) -> None:
+        calls.append(chunk)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, chunk, verdicts)
+
+    monkeypatch.setattr(jsonlines.JsonLinesPart, "write", write_or_fail)
+    with pytest.raises(DataError, match=r"No space left on device\); make room .* the same command again"):
+        job(source, tmp_path / "out.jsonl", classifier).run()
+    assert len(calls) == 3
+    monkeypatch.undo()
+    assert job(source, tmp_path / "out.jsonl", classifier).run().rows == 60
+    assert [row["n"] for row in read(tmp_path / "out.jsonl")] == list(range(60))
+
+
+def test_parts_that_are_missing_are_noticed(tmp_path: Path, classifier: BounceClassifier) -> None:
+    source = write(tmp_path / "in.jsonl")
+
+    def stop(rows: int, share: float) -> None:
+        if rows > 30:
+            raise StopError
+
+    begun = job(source, tmp_path / "out.jsonl", classifier, checkpoint=0)
+    with pytest.raises(StopError):
+        begun.run(stop)
+    (begun.folder / "00000.jsonl").unlink()
+    with pytest.raises(DataError, match=r"00000.jsonl: is missing; begin anew with --restart"):
+        begun.run()
+
+
+def test_long_rows_make_small_chunks(
+    tmp_path: Path, classifier: BounceClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (lines, parquet):
+        monkeypatch.setattr(module, "MOST_BYTES", 20_000)
+    monkeypatch.setattr(parquet, "_STEP", 2)
+    rows = [{"diagnostic": "550 no such user " + "x " * 2000, "n": n} for n in range(40)]
+    for name in ("in.parquet", "in.jsonl", "in.csv"):
+        write(tmp_path / name, rows)
+        seen: list[int] = []
+        Job(tmp_path / name, tmp_path / "out.jsonl", Scorer(classifier)).run(lambda rows, share, s=seen: s.append(rows))  # type: ignore[misc]
+        assert len(seen) >= 6, name
+        assert [int(row["n"]) for row in read(tmp_path / "out.jsonl")] == list(range(40))
+
+
+def test_columns_keep_their_types(tmp_path: Path, classifier: BounceClassifier) -> None:
+    table = pa.table(
+        {
+            "text": pa.array(["550 no such user", None], pa.large_string()),
+            "took": pa.array([5, 6], pa.duration("ms")),
+            "at": pa.array([5, 6], pa.timestamp("us", "Europe/Vilnius")),
+            "kind": pa.array(["a", "b"]).dictionary_encode(),
+            "raw": pa.array([b"\0", None]),
+        }
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    for checkpoint in (0, 1000):
+        done = Job(
+            tmp_path / "in.parquet",
+            tmp_path / "out.parquet",
+            Scorer(classifier, dictionary=True),
+            batch_rows=1,
+            checkpoint=checkpoint,
+        ).run()
+        assert done.rows == 2
+        scored = pq.read_table(tmp_path / "out.parquet")
+        assert scored.select(table.schema.names).schema == table.schema
+        assert scored.schema.names[5:] == [f"bounce_{name}" for name in FIELDS]
+        assert [field.type for field in scored.schema][5:] == [field.type for field in Scorer(classifier).added]
+        assert scored.select(table.schema.names).to_pylist() == table.to_pylist()
+
+
+def test_many_different_known_fields(classifier: BounceClassifier) -> None:
+    size = 3000
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "diagnostic": [f"{TEXTS[n % 30]} zq{n}" for n in range(size)],
+            "reply_code": [400 + n % 200 for n in range(size)],
+            "enhanced_status": [f"5.{n % 50}.{n % 70}" for n in range(size)],
+            "remote_host": [f"mx{n}.example.com" for n in range(size)],
+        }
+    )
+    rows = Scorer(classifier, fields=["reason", "reply_code", "enhanced_status", "confidence"]).score(batch).to_pylist()
+    for row in rows[::37]:
+        known = {name: row[name] for name in ("reply_code", "enhanced_status", "remote_host")}
+        wanted = classifier.predict_one(row["diagnostic"], **known)
+        assert (row["bounce_reason"], row["bounce_reply_code"], row["bounce_enhanced_status"], row["bounce_confidence"]) == (
+            wanted.reason, wanted.reply_code, wanted.enhanced_status, wanted.confidence,
+        )  # fmt: skip
 
 
 def test_only_the_same_job_is_gone_on_with(tmp_path: Path, classifier: BounceClassifier) -> None:
