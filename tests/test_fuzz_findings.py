@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.message
 import io
 import json
 from typing import Any
@@ -118,3 +119,25 @@ def test_long_fields_of_a_report_are_not_folded_anew(monkeypatch: pytest.MonkeyP
     [record] = read_message(data).records
     assert record.recipient == "a@example.com"
     assert record.diagnostic.startswith("550 no such user no such user")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("line", [b"", b"X-A: b\n"])
+def test_the_groups_of_a_report_are_bounded(monkeypatch: pytest.MonkeyPatch, line: bytes, end: bytes) -> None:
+    """Each blank line of a report becomes a message: four million of them were gigabytes."""
+    made = 0
+    original = email.message.Message.__init__
+
+    def counted(self: email.message.Message, **given: Any) -> None:
+        nonlocal made
+        made += 1
+        original(self, **given)
+
+    monkeypatch.setattr(email.message.Message, "__init__", counted)
+    head = b'From: MAILER-DAEMON@example.net\nContent-Type: multipart/report; boundary="b"\n\n--b\n'
+    group = b"Final-Recipient: rfc822; a@example.com\nAction: failed\nStatus: 5.1.1\n\n"
+    data = head + b"Content-Type: message/delivery-status\n\n" + group + (line + b"\n") * 150_000 + b"\n--b--\n"
+    reading = read_message(data.replace(b"\n", end))
+    assert [one.recipient for one in reading.records] == ["a@example.com"]
+    assert reading.cut
+    assert made < 70_000

@@ -22,8 +22,8 @@ Mutate = Callable[[bytes, random.Random, list[bytes]], bytes]
 
 ONE = 1.0
 """CPU seconds that one small input may take with all its checks; a hundred times what the slowest takes."""
-PUMPED = 3.0
-"""CPU seconds for reading an input that was blown up to ``PUMPED_BYTES``: a few times what linear time takes."""
+PUMPED = 8.0
+"""CPU seconds for reading an input that was blown up to ``PUMPED_BYTES``: a few times what linear time takes, counted."""
 PUMPED_BYTES = 256 * 1024
 
 

@@ -37,6 +37,7 @@ _MAX_WORDS = 4000  # characters in which encoded words are looked for, for the s
 _MAX_MATCHES = 2_000_000  # lines times boundaries: email tries each boundary on each line
 _MAX_PASSES = 20_000_000  # lines times messages in messages: email hands each line through all of them
 _MAX_LINES = 400_000  # ends of line: each line is an object of its own
+_MAX_GROUPS = 30_000  # blank lines, where there is a report: each begins a message of its own
 MAX_REPORT = 2 * 1024 * 1024
 """Characters of a delivery status that are looked at: one may be of thousands of recipients."""
 
@@ -200,6 +201,9 @@ def _fewer_lines(data: bytes) -> bytes:
             place = next(islice(re.finditer(word, low), most, None)).start()
             data, low, number = data[:place], low[:place], most
         limit = min(limit, work // max(1, number))
+    if b"delivery-status" in low:
+        blank = next(islice(re.finditer(rb"\n[\r\n]|\r\r", data), _MAX_GROUPS, None), None)
+        data = data[: blank.start()] if blank else data
     if data.count(b"\n") + data.count(b"\r") <= limit:
         return data
     ends = re.finditer(rb"[\r\n]", data)  # a set of two characters: linear
