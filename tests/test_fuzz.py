@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from fuzz import mutate
-from fuzz.target import Broken, PumpedTooSlow, Target, TooSlow, cpu_limit, pumped
+from fuzz.target import Broken, Items, PumpedTooSlow, Target, TooSlow, cpu_limit, pumped
 from fuzz.targets import TARGETS
 from fuzz.tokens import tokens_of
 from hypothesis import HealthCheck, given, settings
@@ -128,7 +128,7 @@ def test_slow_inputs_are_found(classifier: BounceClassifier) -> None:
     assert len(caught.value.data) > 100_000
 
 
-def _slowly(data: bytes) -> list[object]:  # type: ignore[misc]
+def _slowly(data: bytes) -> Items:
     while True:
         data = data[::-1]
 

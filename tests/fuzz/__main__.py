@@ -53,7 +53,9 @@ def run(name: str, folder: Path, seconds: float) -> dict[str, Any]:
             command = [sys.executable, "-m", f"{__package__}.child", name, str(folder), str(left)]
             code = subprocess.run(command, stdout=log, stderr=log, check=False, env={**os.environ}).returncode
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        figures = json.loads(stats.read_text("utf-8")) if stats.exists() else {"executions": 0, "findings": {}}
+        figures: dict[str, Any] = {"executions": 0, "findings": {}}
+        if stats.exists():
+            figures = json.loads(stats.read_text("utf-8"))
         done["executions"] += figures["executions"]
         # Loading the model and the corpus is left out where the process could say so itself.
         spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
