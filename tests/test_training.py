@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
+from sklearn.naive_bayes import MultinomialNB
 
 from whybounce.model.decision import HARD
 from whybounce.model.diagnostic import parse
@@ -225,6 +226,22 @@ def test_selection_keeps_no_more_features_than_asked_for() -> None:
     docs = [f"word{number} other{number}\t=none" for number in range(20)]
     pipeline = fitting.fit(docs, ["mailbox_full", "greylisted"] * 10, [1.0] * 20, features=7)
     assert pipeline.named_steps["classify"].n_features_in_ == 7
+
+
+@pytest.mark.parametrize("labels", [["mailbox_full", "greylisted"], ["mailbox_full", "greylisted", "mail_loop"]])
+def test_a_share_of_the_scores_is_naive_bayes(labels: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    docs = [f"{words} word{number}\t=none" for number in range(6) for words in ("is full", "is grey", "is looping")]
+    rows = [(doc, label) for doc, label in zip(docs, ["mailbox_full", "greylisted", "mail_loop"] * 6, strict=True)]
+    known = [(doc, label) for doc, label in rows if label in labels]
+    few, truth, weights = [doc for doc, _ in known], [label for _, label in known], [1.0] * len(known)
+    mixed = fitting.logits(fitting.fit(few, truth, weights), few)
+    monkeypatch.setattr(fitting, "BAYES_SHARE", 0.0)
+    alone = fitting.fit(few, truth, weights)
+    bayes = MultinomialNB(alpha=fitting.BAYES_SMOOTHING, fit_prior=False).fit(alone[:-1].transform(few), truth)
+    scores = 0.2 * bayes.predict_joint_log_proba(alone[:-1].transform(few))
+    # Scores count against each other only.
+    difference = mixed - fitting.logits(alone, few) - scores
+    np.testing.assert_allclose(difference - difference.mean(axis=1, keepdims=True), 0, atol=1e-4)
 
 
 @pytest.mark.parametrize("true_temperature", [0.5, 1.0, 3.0])
