@@ -1,10 +1,10 @@
 """Literals that a text must contain for a pattern to match: what a rule is looked up by.
 
-Trying a few hundred patterns on every text is slow. One pass of an Aho-Corasick
-automaton (Aho and Corasick, 1975) over the literals leaves the few patterns that can
-match at all. RE2 has such a filter of its own, but its search for the literals alone
-took three times as long as all the patterns that it let through. Asking for several
-literals at once left hardly fewer patterns and took four times as long.
+Trying a few hundred patterns on every text is slow. A rule is mostly a list of phrases, so it
+is looked up by phrase: one pass of an Aho-Corasick automaton (Aho and Corasick, 1975)
+tells which literals a text has, and a pattern is tried when all that one of its
+alternatives asks for is there. RE2 has such a filter of its own, but its search for the
+literals alone took three times as long as all the patterns that it let through.
 """
 
 from __future__ import annotations
@@ -12,16 +12,22 @@ from __future__ import annotations
 import re
 import re._constants as ops
 import re._parser as parser
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import ahocorasick
 
 Literals = frozenset[str]
+"""Of which a text has to contain one."""
+Clause = frozenset[Literals]
+"""Of which a text has to contain all: what an alternative of a pattern asks for."""
+
+_SHORTEST = 3
+"""Characters of a literal that is worth to be asked for beside another one."""
 
 
-def required_literals(pattern: str) -> Literals | None:
-    """Return literals of which every match of a pattern contains at least one.
+def required_literals(pattern: str) -> frozenset[Clause] | None:
+    """Return what a text must contain for a pattern to match: one of several clauses.
 
     Parameters
     ----------
@@ -30,56 +36,77 @@ def required_literals(pattern: str) -> Literals | None:
 
     Returns
     -------
-    frozenset of str or None
+    frozenset of Clause or None
         None when nothing can be said: the pattern then has to be tried on every text.
     """
     try:
         parsed = parser.parse(pattern)
     except (re.error, OverflowError, RecursionError):
         return None
-    return None if parsed.state.flags & parser.SRE_FLAG_IGNORECASE else _of_sequence(parsed)
+    if parsed.state.flags & parser.SRE_FLAG_IGNORECASE:
+        return None
+    clauses = [frozenset(_of_sequence(items)) for items in _alternatives(list(parsed))]
+    return None if frozenset() in clauses else frozenset(map(_worthwhile, clauses))
 
 
-def _of_sequence(items: Iterable[tuple[Any, Any]]) -> Literals | None:
-    best: Literals | None = None
+def _alternatives(items: list[tuple[Any, Any]]) -> Iterator[list[tuple[Any, Any]]]:
+    """The branches of a pattern that is nothing but a choice, or all of it."""
+    operator: Any = None
+    argument: Any = None
+    if len(items) == 1:
+        operator, argument = items[0]
+    if operator is ops.BRANCH:
+        for branch in argument[1]:
+            yield from _alternatives(list(branch))
+    elif operator is ops.SUBPATTERN and not argument[1] & parser.SRE_FLAG_IGNORECASE:
+        yield from _alternatives(list(argument[3]))
+    else:
+        yield items
+
+
+def _of_sequence(items: Iterable[tuple[Any, Any]]) -> Iterator[Literals]:
+    """What each part of a sequence asks for."""
     run = ""
     for operator, argument in (*items, (None, None)):
         if operator is ops.LITERAL:
             run += chr(argument)
         elif operator is not ops.AT:  # which takes up no character
-            best = _better(best, frozenset([run]) if run else None)
+            if run:
+                yield frozenset([run])
             run = ""
-            best = _better(best, _of_item(operator, argument))
-    return best
+            yield from _of_item(operator, argument)
 
 
-def _of_item(operator: Any, argument: Any) -> Literals | None:
+def _of_item(operator: Any, argument: Any) -> Iterator[Literals]:
     if operator is ops.BRANCH:
-        return _union([_of_sequence(branch) for branch in argument[1]])
-    if operator is ops.SUBPATTERN:
+        parts = [_best(_of_sequence(branch)) for branch in argument[1]]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts):
+            yield frozenset().union(*known)
+    elif operator is ops.SUBPATTERN:
         _, added, _, inner = argument
-        return None if added & parser.SRE_FLAG_IGNORECASE else _of_sequence(inner)
-    if operator in (ops.MAX_REPEAT, ops.MIN_REPEAT):
+        if not added & parser.SRE_FLAG_IGNORECASE:
+            yield from _of_sequence(inner)
+    elif operator in (ops.MAX_REPEAT, ops.MIN_REPEAT):
         least, _, inner = argument
-        return _of_sequence(inner) if least else None
-    if operator is ops.IN and all(kind is ops.LITERAL for kind, _ in argument):
-        return frozenset(chr(char) for _, char in argument)
-    return None
+        if least:
+            yield from _of_sequence(inner)
+    elif operator is ops.IN and all(kind is ops.LITERAL for kind, _ in argument):
+        yield frozenset(chr(char) for _, char in argument)
 
 
-def _union(parts: Sequence[Literals | None]) -> Literals | None:
-    found: set[str] = set()
-    for part in parts:
-        if part is None:
-            return None
-        found |= part
-    return frozenset(found)
+def _best(parts: Iterable[Literals]) -> Literals | None:
+    """The part that is rarest in texts, by the look of it."""
+    return max(parts, key=_rarity, default=None)
 
 
-def _better(one: Literals | None, other: Literals | None) -> Literals | None:
-    if one is None or other is None:
-        return one if other is None else other
-    return max(one, other, key=lambda literals: (min(map(len, literals)), -len(literals)))
+def _rarity(literals: Literals) -> tuple[int, int, list[str]]:
+    return min(map(len, literals)), -len(literals), sorted(literals)
+
+
+def _worthwhile(clause: Clause) -> Clause:
+    best = _best(clause)
+    return frozenset(one for one in clause if one is best or min(map(len, one)) >= _SHORTEST)
 
 
 class LiteralIndex:
@@ -91,24 +118,47 @@ class LiteralIndex:
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        by_literal: dict[str, set[int]] = {}
+        numbers: dict[str, int] = {}
         always: set[int] = set()
+        self._alone: dict[int, frozenset[int]] = {}
+        self._with_others: dict[int, dict[int, list[tuple[frozenset[int], ...]]]] = {}
         for index, pattern in enumerate(patterns):
-            literals = required_literals(pattern)
-            if literals is None:
+            clauses = required_literals(pattern)
+            if clauses is None:
                 always.add(index)
-            for literal in literals or ():
-                by_literal.setdefault(literal, set()).add(index)
+            for clause in clauses or ():
+                first = _best(clause) or frozenset()
+                others = [frozenset(numbers.setdefault(one, len(numbers)) for one in part) for part in clause - {first}]
+                for literal in first:
+                    number = numbers.setdefault(literal, len(numbers))
+                    if others:
+                        self._with_others.setdefault(number, {}).setdefault(index, []).append(tuple(others))
+                    else:
+                        self._alone[number] = self._alone.get(number, frozenset()) | {index}
         self._always = frozenset(always)
         self._automaton = ahocorasick.Automaton()
-        for literal, indices in by_literal.items():
-            self._automaton.add_word(literal, frozenset(indices))
-        if by_literal:
+        for literal, number in numbers.items():
+            self._automaton.add_word(literal, number)
+        if numbers:
             self._automaton.make_automaton()
-        self._empty = not by_literal
+        self._empty = not numbers
 
     def candidates(self, text: str) -> list[int]:
         """Return the indices of the patterns that can match, in order."""
         if self._empty:
             return sorted(self._always)
-        return sorted(self._always.union(*[indices for _, indices in self._automaton.iter(text)]))
+        found = {number for _, number in self._automaton.iter(text)}
+        hits = set(self._always)
+        for number in found & self._alone.keys():
+            hits |= self._alone[number]
+        for number in found & self._with_others.keys():
+            for index, clauses in self._with_others[number].items():
+                if index not in hits:
+                    for others in clauses:
+                        for part in others:
+                            if found.isdisjoint(part):
+                                break
+                        else:
+                            hits.add(index)
+                            break
+        return sorted(hits)

@@ -80,8 +80,7 @@ def char_ngrams(word: str) -> tuple[str, ...]:
         return ()
     padded = f" {word} "
     low, high = CHAR_NGRAMS
-    return tuple(
-        padded[start : start + size]
-        for size in range(low, min(high, len(padded)) + 1)
-        for start in range(len(padded) - size + 1)
-    )
+    grams: list[str] = []
+    for size in range(low, min(high, len(padded)) + 1):
+        grams += [padded[start : start + size] for start in range(len(padded) - size + 1)]
+    return tuple(grams)

@@ -177,6 +177,7 @@ class Reader:
 def _word_memo(numbers: dict[str, int]) -> Callable[[str], IntArray]:
     @lru_cache(maxsize=WORDS_KEPT)
     def of_word(word: str) -> IntArray:
-        return np.array([numbers[gram] for gram in char_ngrams(word) if gram in numbers], dtype=np.int64)
+        grams = char_ngrams.__wrapped__(word)  # which need not be remembered twice
+        return np.array([numbers[gram] for gram in grams if gram in numbers], dtype=np.int64)
 
     return of_word

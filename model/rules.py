@@ -77,11 +77,27 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleMatch:
-    """What the rules say: the reason, the rule's id and the words it matched."""
+    """What the rules say.
+
+    Attributes
+    ----------
+    reason, rule_id : str
+    words : str
+        The words that were read; those that a code stands for, where codes decide.
+    pattern : str or None
+        What the rule looked for in them.
+    """
 
     reason: str
     rule_id: str
-    text: str
+    words: str
+    pattern: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The words that decided. RE2 takes longer to say where they are than whether, and few ask."""
+        found = _pattern(self.pattern).search(self.words) if self.pattern is not None else None
+        return self.words if found is None else str(found.group().strip())
 
     @property
     def kind(self) -> str:
@@ -172,8 +188,7 @@ class RuleSet:
         rule = next(matches, None)
         if rule is None:
             return Judgement(_coded(diagnostic), ())
-        found = _pattern(rule.pattern).search(diagnostic.words)
-        return Judgement(RuleMatch(rule.reason, rule.id, found.group().strip()), chain((rule,), matches))
+        return Judgement(RuleMatch(rule.reason, rule.id, diagnostic.words, rule.pattern), chain((rule,), matches))
 
     def decide(self, diagnostic: Diagnostic) -> RuleMatch | None:
         """Return the verdict alone; see :meth:`judge`."""

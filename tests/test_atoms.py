@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import re2
 from hypothesis import given
@@ -14,32 +16,39 @@ from whybounce.training.corpus import Template
 
 
 @pytest.mark.parametrize(
-    ("pattern", "literals"),
+    "case",
     [
-        ("abc", {"abc"}),
-        (r"\babc\b", {"abc"}),
-        ("abc|de", {"abc", "de"}),
-        ("no such (?:user|mailbox)", {"no such "}),
-        ("(?:user|mailbox) unknown", {" unknown"}),
-        ("a(?: very)? long way", {" long way"}),
-        ("ab+cd", {"cd"}),
-        ("(?:quota)+", {"quota"}),
-        ("(?:quota)*", None),
-        (r"\d+", None),
-        ("abc|.*", None),
-        ("x[yz]", {"x"}),
-        ("[yz]", {"y", "z"}),
-        ("[a-z]", None),
-        ("[^a]", None),
-        ("(?i)abc", None),
-        ("(?i:abc)", None),
-        ("(?i:abc)de", {"de"}),
-        ("a(", None),
-        ("", None),
+        ("abc", ["abc"]),
+        (r"\babc\b", ["abc"]),
+        ("abc|de", ["abc"], ["de"]),
+        ("(?:abc|(?:de|fg))", ["abc"], ["de"], ["fg"]),
+        ("no such (?:user|mailbox)", ["no such ", "user|mailbox"]),
+        ("(?:user|mailbox) unknown|no .* here", ["user|mailbox", " unknown"], ["no ", " here"]),
+        ("a(?: very)? long way", [" long way"]),
+        ("ab+cd", ["cd"]),
+        ("(?:quota)+", ["quota"]),
+        ("(?:quota)*",),
+        (r"\d+",),
+        ("abc|.*",),
+        ("x[yz]", ["x"]),
+        ("abc[yz]def", ["abc", "def"]),
+        ("abc[yz]d", ["abc"]),
+        ("[yz]", ["y|z"]),
+        ("[a-z]",),
+        ("[^a]",),
+        ("(?i)abc",),
+        ("(?i:abc)",),
+        ("(?i:abc)de", ["de"]),
+        ("a(",),
+        ("",),
     ],
+    ids=str,
 )
-def test_required_literals(pattern: str, literals: set[str] | None) -> None:
-    assert required_literals(pattern) == (None if literals is None else frozenset(literals))
+def test_required_literals(case: tuple[Any, ...]) -> None:
+    """A pattern, and for each of its alternatives what it asks for; nothing where nothing can be said."""
+    pattern, *clauses = case
+    wanted = frozenset(frozenset(frozenset(part.split("|")) for part in clause) for clause in clauses)
+    assert required_literals(pattern) == (wanted or None)
 
 
 def test_nothing_is_required_of_a_pattern_that_matches_anything() -> None:
@@ -47,6 +56,14 @@ def test_nothing_is_required_of_a_pattern_that_matches_anything() -> None:
     assert index.candidates("zzz") == [1]
     assert index.candidates("xabcx") == [0, 1, 2]
     assert LiteralIndex([]).candidates("abc") == []
+
+
+def test_an_alternative_has_to_be_there_whole() -> None:
+    index = LiteralIndex(["(?:user|mailbox) (?:is )?(?:unknown|full)", "no such|not .* here"])
+    assert index.candidates("unknown sender") == []
+    assert index.candidates("mailbox may be full") == [0]
+    assert index.candidates("not now") == []
+    assert index.candidates("no such user, not known here") == [1]
 
 
 def test_no_rule_is_missed_on_the_corpus(corpus: list[Template]) -> None:
