@@ -26,7 +26,8 @@ SHOWN = 2
 JSON, LINES, MESSAGE = "application/json", "application/x-ndjson", "message/rfc822"
 
 UNKNOWN = {"diagnostic": "550 5.1.1 <a@example.com>: User unknown"}
-UNSURE = {"diagnostic": "554 weird unheard-of quux"}
+NOUNS = ("thing", "quux", "bananas", "zorb", "pear", "wibble", "lantern", "turnip", "gasket", "plinth")
+UNSURE = {"diagnostics": [f"554 {how} {noun}" for noun in NOUNS for how in ("weird unheard-of", "the", "went")]}
 FULL = {"diagnostic": "452 4.2.2 Mailbox full", "remote_host": "mx.example.net"}
 TENSOR = {"name": "diagnostic", "shape": [1], "datatype": "BYTES", "data": [UNKNOWN["diagnostic"]]}
 FEEDBACK = {
@@ -112,10 +113,10 @@ def made() -> dict[str, Any]:
         app = create_app(registry=registry.folder, feedback_url=f"sqlite:///{folder}/feedback.db")
         feedback.COLLECT_SECONDS = 0.1
         with TestClient(app) as client:
-            client.post("/v1/predict", json=UNSURE)
-            end = time.monotonic() + 20
+            client.post("/v1/predict/batch", json=UNSURE)
+            end = time.monotonic() + 60
             while not client.get("/v1/review").json()["total"]:
-                assert time.monotonic() < end
+                assert time.monotonic() < end, "no text is unsure, or the review queue does not fill"
                 time.sleep(0.1)
             for operation, path, kind, body in ASKED:
                 method = operation.partition(" ")[0]

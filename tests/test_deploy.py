@@ -168,7 +168,7 @@ def test_the_service_behind_nginx(proxied: tuple[Server, str]) -> None:
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert json.load(answer)["reason"] == "invalid_recipient"
         identity = answer.headers["x-request-id"]
-    assert identity in {entry.get("request_id") for entry in server.logged()}
+    until(lambda: identity in {entry.get("request_id") for entry in server.logged()})  # logged when it is answered
 
 
 def test_a_stream_is_answered_while_it_comes_in(proxied: tuple[Server, str]) -> None:
@@ -203,3 +203,19 @@ def test_the_audit_does_not_take_unknown_for_safe(packages: list[dict[str, Any]]
     found, lines = verdict({"dependencies": packages})
     assert found == status
     assert said in "\n".join(lines)
+
+
+def test_the_figures_to_watch_exist() -> None:
+    from starlette.testclient import TestClient
+
+    from whybounce.model.predictor import BounceClassifier
+    from whybounce.serving.http import create_app
+
+    client = TestClient(create_app(BounceClassifier(classifier=None, manifest=None)))
+    client.post("/v1/predict", json=ASK)
+    client.get("/metrics")
+    known = client.get("/metrics").text
+    named = set(re.findall(r"whybounce_[a-z_]+", (DEPLOY / "README.md").read_text("utf-8")))
+    assert len(named) >= 7
+    for name in named:
+        assert re.search(rf"(?m)^{name}[ {{]", known), name

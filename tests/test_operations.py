@@ -545,3 +545,28 @@ def test_a_full_disk_under_the_feedback_store(tmp_path: Path) -> None:
         refused = 1 + answers.index(503)
         assert say(refused) == 201  # what was refused was not half kept
         assert say(refused) == 200
+
+
+def test_a_full_disk_under_the_registry(tmp_path: Path) -> None:
+    """A model that does not fit is not half there, and the service that watches the registry answers on."""
+    models = tmp_path / "models"
+    model = [sys.executable, "-m", "whybounce", "model"]
+    add = [*model, "add", str(SHIPPED), "--registry", str(models)]
+    with running("--registry", str(models)) as server:
+        full = subprocess.run(
+            ["bash", "-c", 'ulimit -f 100; exec "$@"', "bash", *add], capture_output=True, text=True, check=False
+        )
+        assert full.returncode == 1
+        assert "nothing was changed" in full.stderr
+        assert list((models / "versions").iterdir()) == []
+        assert server.post("/v1/predict", ASK)[0] == 200
+        assert json.loads(server.get("/v1/models")[1])["versions"] == []
+        subprocess.run(add, check=True, capture_output=True)  # there is room again
+        [version] = (models / "versions").iterdir()
+        subprocess.run(
+            [*model, "promote", version.name, "--registry", str(models), "--force", "--because", "a test"],
+            check=True,
+            capture_output=True,
+        )
+        until(lambda: json.loads(server.get("/v1/models")[1])["promoted"] == version.name)
+        assert server.post("/v1/predict", ASK)[0] == 200

@@ -129,6 +129,9 @@ class Broken(BounceClassifier):
 
     explain = recall
 
+    def recall_many(self, texts: Any) -> Any:
+        return [self.recall(text) for text in texts]
+
 
 @pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
 @pytest.mark.parametrize("path", ["/v1/predict", "/v1/predict/batch", "/v1/explain", "/v1/events/generic"])

@@ -109,6 +109,7 @@ def _error_example(status: int, response: dict[str, Any]) -> None:
     if content is None:
         return
     example = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": _DETAILS[status]}
+    response["content"].pop("application/json", None)  # FastAPI adds it to each model
     content["example"] = {**example, "errors": [_FIELD]} if status == 422 else example
     if status == 503:
         retry = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
