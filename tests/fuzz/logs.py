@@ -12,7 +12,7 @@ from functools import partial
 
 import zstandard
 
-from whybounce.model.errors import DataError
+from whybounce.model.errors import WhybounceError
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.intake.format import Skipped, Source
 from whybounce.serving.intake.formats import format_named
@@ -156,12 +156,8 @@ def _parse_packed(data: bytes) -> Items:
     packed, _ = _unwrapped(data)
     try:
         return list(read(from_stream(NAME, io.BytesIO(packed)))[1])
-    except DataError:  # damaged at once
+    except WhybounceError:  # damaged at once, empty, or in no known format
         return []
-    except Exception as error:
-        if type(error).__name__ == "FormatError":
-            return []
-        raise
 
 
 def _check_packed(data: bytes, classifier: BounceClassifier) -> None:
@@ -171,12 +167,7 @@ def _check_packed(data: bytes, classifier: BounceClassifier) -> None:
     packed, content = _unwrapped(data)
     if content is None or not content or content[:2] in (b"\x1f\x8b", b"BZ", b"\x28\xb5", b"\xff\xfe", b"\xfe\xff"):
         return
-    try:
-        alike(items, list(read(from_stream(NAME, io.BytesIO(content)))[1]), "packing changes nothing")
-    except Exception as error:
-        if type(error).__name__ != "FormatError":
-            raise
-        must(not items, "packing changes nothing", items[:1])
+    alike(items, _parse_packed(b"\x04" + content), "packing changes nothing")
     if len(packed) > 20 and data[0] % 5 < 3:
         short = _parse_packed(b"\x04" + packed[: zlib.crc32(data) % len(packed)])
         records: Items = [item for item in short if isinstance(item, BounceRecord)]
