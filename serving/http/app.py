@@ -82,9 +82,7 @@ def create_app(
     )
     app.state.service = service
     app.state.load = load = load_of(chosen)
-    app.add_middleware(
-        BodyLimit, max_body=chosen.max_body, unlimited=[stream.PATH, report.PATH], packed=[report.PATH]
-    )
+    app.add_middleware(BodyLimit, max_body=chosen.max_body, unlimited=[stream.PATH, report.PATH], packed=[report.PATH])
     app.add_middleware(Shortcut, service=service)
     install(app)
     openapi.install(app)
