@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from tests.bench import library, service
+from tests.bench import library, score, service
 from whybounce.model.artifact import SHIPPED, replace_file
 from whybounce.serving.cli.output import stderr
 
@@ -25,6 +25,11 @@ _ROWS = (
     ("/v1/predict/stream", "service", "stream_texts_per_second", "texts/s", "≥ 100,000"),
     ("ready after", "service", "ready_seconds", "s", "≤ 3"),
     ("memory of a worker", "service", "memory_mb", "MB", "≤ 300"),
+    ("whybounce score, 2 million rows, Parquet to Parquet", "score", "seconds", "s", "≤ 15"),
+    ("the same, processor time", "score", "processor_seconds", "s", ""),
+    ("the same, speed", "score", "rows_per_second", "rows/s", ""),
+    ("the same, memory", "score", "memory_mb", "MB", "≤ 1,500"),
+    ("the same to one by one, by processor time", "score", "times_one_by_one", "×", ""),
     ("size of the artifact", "service", "artifact_mb", "MB", ""),
 )  # fmt: skip
 
@@ -35,6 +40,8 @@ def main() -> None:
     figures: dict[str, Any] = {"library": library.measure()}
     stderr.print("measuring the service (about a minute) …", highlight=False)
     figures["service"] = service.measure()
+    stderr.print("measuring whybounce score (a minute) …", highlight=False)
+    figures["score"] = score.measure()
     figures["ratios"] = figures["service"].pop("ratios")
     figures["service"]["artifact_mb"] = sum(path.stat().st_size for path in SHIPPED.iterdir()) / 1e6
     figures["machine"] = {
