@@ -13,7 +13,7 @@ from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.cli.loading import ArtifactOption, load
 from whybounce.serving.cli.output import prediction_table, print_json, print_json_line, stderr, stdout
 from whybounce.serving.cli.recognised import STDIN, Input
-from whybounce.serving.cli.records import SUFFIXES, Record, read
+from whybounce.serving.cli.records import SUFFIXES, Record
 
 TABLE_ROWS = 200
 
@@ -23,8 +23,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="TEXT…",
-            help="Diagnostics; or one file, in any format that whybounce formats lists; a folder or a Maildir; "
-            "or - for standard input.",
+            help="Diagnostics; or files, in any format that whybounce formats lists, packed or not; folders or "
+            "Maildirs; or - for standard input.",
         ),
     ],
     column: Annotated[
@@ -32,7 +32,7 @@ def predict(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", help="Format of the file, when it is not recognised.", show_default=False),
+        typer.Option("--format", help="Format of the files, when it is not recognised.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
     as_json_lines: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line, as they come.")] = False,
@@ -50,10 +50,10 @@ def predict(
     answers = ((record, _judged(classifier, record)) for record in _records(texts, column, format))
     if as_json_lines:
         for record, prediction in answers:
-            print_json_line(_row(record) | prediction.to_dict())
+            print_json_line(_row(record, prediction) | prediction.to_dict())
         return
     if as_json:
-        print_json([_row(record) | prediction.to_dict() for record, prediction in answers])
+        print_json([_row(record, prediction) | prediction.to_dict() for record, prediction in answers])
         return
     shown = 0
     total = 0
@@ -77,28 +77,30 @@ def _judged(classifier: BounceClassifier, record: Record) -> Prediction:
     return judge(classifier, record.bounce)
 
 
-def _row(record: Record) -> dict[str, str | None]:
-    identity = {"id": record.id} if record.id is not None else {}
+def _row(record: Record, prediction: Prediction) -> dict[str, str | bool | None]:
+    identity: dict[str, str | bool | None] = {"id": record.id} if record.id is not None else {}
     if (bounce := record.bounce) is None:
         return {**identity, "diagnostic": record.text}
+    from whybounce.serving.intake.judge import agrees
+
     return {
         "recipient": bounce.recipient,
         "outcome": str(bounce.outcome),
         "kind": bounce.kind,
+        "event_id": bounce.event_id,
         "message_id": bounce.message_id,
+        "campaign": bounce.campaign,
         "date": bounce.occurred_at.isoformat() if bounce.occurred_at is not None else None,
         "source": bounce.source,
+        "theirs": bounce.theirs,
+        "agrees": agrees(bounce, prediction.reason),
         "diagnostic": record.text,
     }
 
 
 def _records(texts: list[str], column: str | None, format: str | None) -> Iterator[Record]:
-    if len(texts) == 1 and (texts[0] == STDIN or _names_a_file(texts[0])):
-        if column is not None and format is None:  # only tables have columns
-            yield from read(texts[0], column=column)
-            return
-        given = Input(texts[0], format)
-        yield from given.records() if given else read(texts[0], column=column, stdin=given.stream)
+    if texts == [STDIN] or all(_names_a_file(text) for text in texts):
+        yield from Input(texts, column, format).records()
         return
     if column is not None or format is not None:
         name = "--column" if column is not None else "--format"

@@ -7,75 +7,138 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from whybounce.model.errors import DataError
 from whybounce.serving.cli.output import printable, stderr
-from whybounce.serving.cli.records import Record
+from whybounce.serving.cli.records import TABLES, TEXT_COLUMNS, Record, read, suffix
 
 if TYPE_CHECKING:
-    from whybounce.serving.intake.format import Format, Source
+    from whybounce.serving.intake.format import Format, Head, Source
 
 STDIN = "-"
+_DIVIDERS = str.maketrans(dict.fromkeys(',;"{}:', " "))
 
 
 class Input:
-    """One file, folder or standard input, and how it is to be read.
+    """Files, folders or standard input, and how they are to be read.
 
     Parameters
     ----------
-    name : str
-        A path, or ``-``.
+    names : list of str
+        Paths, or ``-`` alone.
+    column : str or None
+        Column of tables that holds the diagnostic.
     format : str or None
-        A name of ``whybounce formats``; by default what the content looks like. Plain text and tables
-        are left to ``records``, which keeps their ids.
+        A name of ``whybounce formats``; by default what the content of each looks like. A file of plain
+        text or a table is left to ``records``, which keeps its ids.
 
     Raises
     ------
     FormatError
         No format has that name.
     DataError
-        The path cannot be read.
+        A path cannot be read.
     """
 
-    def __init__(self, name: str, format: str | None) -> None:
-        from whybounce.serving.intake.format import Group, Head
-        from whybounce.serving.intake.formats import format_named, recognise
-        from whybounce.serving.intake.open import STDIN_NAME, from_stream, head, sources
+    def __init__(self, names: list[str], column: str | None, format: str | None) -> None:
+        from whybounce.serving.intake.formats import format_named
 
-        self.stream: BinaryIO | None = None
-        self._sources: list[Source] = []
+        self._names = names
+        self._column = column
         self._wanted: Format | None = format_named(format) if format is not None else None
-        if name == STDIN:
-            # Looked at without being taken, so that lines of text are answered as they come.
-            stream = sys.stdin.buffer
-            self.stream = cast("BinaryIO", stream if hasattr(stream, "peek") else io.BufferedReader(stream))
-            found = self._wanted or recognise(Head("", self.stream.peek(1)))  # type: ignore[attr-defined]
-            if found is not None and (self._wanted or found.group is not Group.TABLES):
-                self._sources = [from_stream(STDIN_NAME, self.stream)]
-            return
-        self._sources = list(sources([name]))
-        if self._wanted is None and len(self._sources) == 1 and self._sources[0].name == name:
-            found = recognise(head(self._sources[0]))
-            if found is None or found.group is Group.TABLES:
-                self._sources = []
-
-    def __bool__(self) -> bool:
-        """Whether it is in a format of its own, and no plain text or table."""
-        return bool(self._sources)
+        self._left = 0
+        self._first: tuple[str, str] = ("", "")
 
     def records(self) -> Iterator[Record]:
         """Yield what bounced, was deferred or is no bounce; deliveries have no diagnostic to judge."""
+        if self._names == [STDIN]:
+            yield from self._of_stdin()
+        else:
+            yield from self._of_files()
+        if self._left:
+            where, why = map(printable, self._first)
+            stderr.print(f"left out: {self._left:,}; the first: {where} {why}", markup=False, soft_wrap=True)
+
+    def _of_stdin(self) -> Iterator[Record]:
+        from whybounce.serving.intake.format import Group, Head
+        from whybounce.serving.intake.formats import recognise
+        from whybounce.serving.intake.open import STDIN_NAME, from_stream
+        from whybounce.serving.intake.streams import is_recoded
+
+        # Looked at without being taken, so that lines of text are answered as they come.
+        given = sys.stdin.buffer
+        stream = cast("BinaryIO", given if hasattr(given, "peek") else io.BufferedReader(given))
+        start: bytes = stream.peek(4)  # type: ignore[attr-defined]
+        if is_recoded(start):
+            yield from self._of_source(from_stream(STDIN_NAME, stream), alone=True)
+        else:
+            beginning = Head("", start)
+            found = self._wanted or recognise(beginning)
+            if self._wanted or (found is not None and found.group is not Group.TABLES and self._column is None):
+                yield from self._taken(from_stream(STDIN_NAME, stream), cast("Format", found))
+            else:
+                yield from read(STDIN, column=self._column, stream=stream, kind=_kind(beginning, self._column))
+
+    def _of_files(self) -> Iterator[Record]:
+        from whybounce.serving.intake.open import sources
+
+        for source in sources(self._names):
+            yield from self._of_source(source, alone=source.name in self._names)
+
+    def _of_source(self, source: Source, *, alone: bool) -> Iterator[Record]:
+        """Read one file; one that was named must be read, one of a folder may be anything."""
+        from whybounce.serving.intake.format import Group
+        from whybounce.serving.intake.formats import recognise
+        from whybounce.serving.intake.open import STDIN_NAME, head
+
+        if self._wanted is not None:
+            yield from self._taken(source, self._wanted)
+            return
+        beginning = head(source)
+        found = recognise(beginning)
+        read_here = found is None or (found.group is Group.TABLES and alone and _is_simple(found, beginning))
+        if found is not None and not read_here and self._column is None:
+            yield from self._taken(source, found)
+        elif alone:
+            if b"\0" in beginning.data:
+                raise DataError(f"{source.name}: looks binary; whybounce formats lists what is read")
+            kind = _kind(beginning, self._column) if source.name == STDIN_NAME else None
+            yield from read(source.name, column=self._column, stream=source.open(), kind=kind)
+        else:
+            self._leave(source.name, "is in no known format" if beginning.data.strip() else "is empty")
+
+    def _leave(self, where: str, why: str) -> None:
+        self._first = self._first if self._left else (where, why)
+        self._left += 1
+
+    def _taken(self, source: Source, format: Format) -> Iterator[Record]:
         from whybounce.serving.intake.format import Skipped
-        from whybounce.serving.intake.open import read
+        from whybounce.serving.intake.formats import FormatError
+        from whybounce.serving.intake.open import misread
+        from whybounce.serving.intake.open import read as read_source
         from whybounce.serving.intake.record import Outcome
 
-        skipped: list[Skipped] = []
-        number = 0
-        for source in self._sources:
-            for one in read(source, self._wanted)[1]:
-                if isinstance(one, Skipped):
-                    number += 1
-                    skipped = skipped or [one]
-                elif one.outcome is not Outcome.DELIVERED:
-                    yield Record(one.diagnostic, one.fields(), bounce=one)
-        if skipped:
-            where, why = printable(skipped[0].source), printable(skipped[0].why)
-            stderr.print(f"left out: {number:,}; the first: {where} {why}", markup=False)
+        told = False
+        for one in read_source(source, format)[1]:
+            if isinstance(one, Skipped):
+                self._leave(one.source, one.why)
+                continue
+            told = True
+            if one.outcome is not Outcome.DELIVERED:
+                yield Record(one.diagnostic, one.fields(), bounce=one)
+        if not told and format is self._wanted and (why := misread(source, format)):
+            raise FormatError(why)
+
+
+def _kind(beginning: Head, column: str | None) -> str:
+    """What a stream without a name holds, as the ending of a file's name; only tables have columns."""
+    first = next((line for line in beginning.lines if line.strip()), "") if column is not None else ""
+    if column is None or column not in first:
+        return ""
+    return ".jsonl" if first.startswith("{") else ".tsv" if "\t" in first else ".csv"
+
+
+def _is_simple(found: Format, beginning: Head) -> bool:
+    """Whether ``records`` reads such a table: lines of text, or a file whose columns have the names that it knows."""
+    first = next((line for line in beginning.lines if line.strip()), "")
+    words = set(first.translate(_DIVIDERS).split())
+    return found.name == "text" or (suffix(beginning.name) in TABLES and not words.isdisjoint(TEXT_COLUMNS))

@@ -8,17 +8,22 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from whybounce.model.errors import DataError
+from whybounce.serving.intake.streams import unpacked
 
 if TYPE_CHECKING:
     from whybounce.serving.intake.record import BounceRecord
 
 TEXT_COLUMNS = ("diagnostic", "text", "diagnostic_code", "message", "reason", "response", "smtp_reply")
 FIELD_COLUMNS = ("reply_code", "enhanced_status", "command", "remote_host")
-SUFFIXES = (".txt", ".log", ".csv", ".tsv", ".jsonl", ".ndjson")
+PACKED = (".gz", ".zst", ".bz2")
+TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+_PLAIN = (".txt", ".log", *TABLES)
+SUFFIXES = (*_PLAIN, *(f"{plain}{packed}" for plain in _PLAIN for packed in PACKED))
 """File names that end so are read as files."""
 
 MAX_LINE = 16 * 1024 * 1024
@@ -35,8 +40,21 @@ class Record:
     bounce: BounceRecord | None = None
 
 
-def read(source: str, *, column: str | None, stdin: BinaryIO | None = None) -> Iterator[Record]:
-    """Yield the records of a file, or of standard input (or ``stdin``) when ``source`` is ``-``.
+def read(
+    source: str, *, column: str | None, stream: BinaryIO | None = None, kind: str | None = None
+) -> Iterator[Record]:
+    """Yield the records of a file, packed or not, or of standard input when ``source`` is ``-``.
+
+    Parameters
+    ----------
+    source : str
+        A path, or ``-``.
+    column : str or None
+        Column or key that holds the diagnostic; by default one of ``TEXT_COLUMNS``.
+    stream : binary stream, optional
+        What to read instead of the file.
+    kind : str, optional
+        How the name of such a file would end; by default as ``source`` does.
 
     Raises
     ------
@@ -44,15 +62,24 @@ def read(source: str, *, column: str | None, stdin: BinaryIO | None = None) -> I
         Naming the file, the line and the fix.
     """
     if source == "-":
-        stream = io.TextIOWrapper(stdin or sys.stdin.buffer, encoding="utf-8-sig", errors="replace", newline="")
-        yield from _of(stream, "standard input", "", column)
+        text = io.TextIOWrapper(stream or sys.stdin.buffer, encoding="utf-8-sig", errors="replace", newline="")
+        yield from _of(text, "standard input", kind or "", column)
         return
-    path = Path(source)
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            yield from _of(stream, source, path.suffix.lower(), column)
+        with io.TextIOWrapper(
+            stream or unpacked(Path(source).open("rb"), source), encoding="utf-8-sig", errors="replace", newline=""
+        ) as text:
+            yield from _of(text, source, suffix(source) if kind is None else kind, column)
     except OSError as error:
         raise DataError(f"{source}: cannot be read ({error.strerror}); check the path") from error
+
+
+def suffix(name: str) -> str:
+    """Return how a file's name ends, apart from how it is packed."""
+    found = name.lower()
+    for packed in PACKED:
+        found = found.removesuffix(packed)
+    return Path(found).suffix
 
 
 def _of(stream: TextIO, name: str, suffix: str, column: str | None) -> Iterator[Record]:
@@ -60,10 +87,12 @@ def _of(stream: TextIO, name: str, suffix: str, column: str | None) -> Iterator[
         yield from _table(stream, name, "\t" if suffix == ".tsv" else ",", column)
     elif suffix in (".jsonl", ".ndjson"):
         yield from _json_lines(stream, name, column)
-    elif suffix in ("", ".txt", ".log") or column is None:
+    elif column is None:
         yield from _lines(stream, name)
     else:
-        raise DataError(f"{name}: --column goes with .csv, .tsv and .jsonl files")
+        raise DataError(
+            f"{name}: no table with a column {column!r} was found; --column goes with CSV, TSV and JSON Lines"
+        )
 
 
 def _bounded(stream: TextIO, name: str) -> Iterator[tuple[int, str]]:
@@ -72,7 +101,7 @@ def _bounded(stream: TextIO, name: str) -> Iterator[tuple[int, str]]:
         number += 1
         if len(line) > MAX_LINE:
             raise DataError(f"{name}, line {number}: longer than {MAX_LINE} characters; is this a text file?")
-        if number == 1 and "\x00" in line:
+        if number <= 20 and "\x00" in line:
             raise DataError(f"{name}: looks binary; give text lines, .csv, .tsv or .jsonl")
         yield number, line
 
@@ -100,7 +129,11 @@ def _json_lines(stream: TextIO, name: str, column: str | None) -> Iterator[Recor
 
 
 def _table(stream: TextIO, name: str, delimiter: str, column: str | None) -> Iterator[Record]:
-    reader = csv.DictReader((line for _, line in _bounded(stream, name)), delimiter=delimiter)
+    lines = (line for _, line in _bounded(stream, name))
+    first = next(lines, "")
+    if first.count(";") > first.count(delimiter):  # what Excel makes where the comma is in numbers
+        delimiter = ";"
+    reader = csv.DictReader(chain([first] if first else [], lines), delimiter=delimiter)
     if not reader.fieldnames:
         raise DataError(f"{name}: the file is empty; the first line names the columns")
     wanted = _column(list(reader.fieldnames), column, name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from whybounce.model.predictor import BounceClassifier
-    from whybounce.serving.intake.format import Format, Read
+    from whybounce.serving.intake.format import Format, Read, Skipped
     from whybounce.serving.report.counts import Counts
     from whybounce.serving.report.document import Report
 
 SHOWN_SKIPPED = 5
+SHOWN_ROWS = 6
 _EVERY = 20_000
 
 
@@ -142,33 +145,63 @@ def _format(name: str | None, paths: list[str]) -> Format | None:
 
 
 def _count(files: list[str], format: Format | None, classifier: BounceClassifier, counts: Counts) -> None:
-    from whybounce.serving.intake.format import Skipped
-    from whybounce.serving.intake.open import read, sources
+    from whybounce.serving.intake.formats import FormatError
+    from whybounce.serving.intake.open import misread, read, sources
     from whybounce.serving.report.counts import Counter
 
     counter = Counter(classifier, counts)
-    skipped: list[Skipped] = []
-    with progress_bars() as bars:
+    skipped = _Pieces()
+    left_out: list[DataError | FormatError] = []
+    read_any = False
+    with progress_bars() if stderr.is_terminal else nullcontext(_silent) as bars:
         for source in sources(files):
-            found, records = read(source, format)
-            counter.read(source.name, found, _watched(records, skipped, lambda done: bars("reading", done, done)))
-    for piece in skipped[:SHOWN_SKIPPED]:
+            try:
+                found, records = read(source, format)
+            except (FormatError, DataError) as error:  # one file of many must not cost the report of the others
+                left_out.append(error)
+                counter.leave_out(source.name, error)
+                continue
+            told = counter.read(source.name, found, _watched(records, skipped, bars))
+            if format is not None and not told and (why := misread(source, format)):
+                left_out.append(FormatError(why))
+            else:
+                read_any = True
+    if left_out and not read_any:
+        raise left_out[0]
+    for reason in left_out[:SHOWN_SKIPPED]:
+        stderr.print(f"[yellow]left out:[/] {escape(str(reason))}", highlight=False, soft_wrap=True)
+    if len(left_out) > SHOWN_SKIPPED:
+        stderr.print(f"… and {len(left_out) - SHOWN_SKIPPED:,} more files", highlight=False)
+    for piece in skipped.first:
         stderr.print(
             f"[yellow]not read:[/] {escape(piece.source)}: {escape(piece.why)}", highlight=False, soft_wrap=True
         )
-    every = sum(left for _, left in counts.sources.values())
-    if every > SHOWN_SKIPPED:
-        stderr.print(f"… and {every - SHOWN_SKIPPED:,} more pieces", highlight=False)
+    if skipped.count > SHOWN_SKIPPED:
+        stderr.print(f"… and {skipped.count - SHOWN_SKIPPED:,} more pieces", highlight=False)
 
 
-def _watched(records: Read, skipped: list[Any], report: Callable[[int], None]) -> Iterator[Any]:
+@dataclass(slots=True)
+class _Pieces:
+    """What could not be read: how many pieces, and the first of them."""
+
+    count: int = 0
+    first: list[Skipped] = field(default_factory=list)
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Progress for nobody to see."""
+
+
+def _watched(records: Read, skipped: _Pieces, report: Callable[[str, int, int], None]) -> Iterator[Any]:
     from whybounce.serving.intake.format import Skipped
 
     for done, record in enumerate(records):
         if done % _EVERY == 0:
-            report(done)
-        if isinstance(record, Skipped) and len(skipped) < SHOWN_SKIPPED:
-            skipped.append(record)
+            report("reading", done, done)
+        if isinstance(record, Skipped):
+            skipped.count += 1
+            if skipped.count <= SHOWN_SKIPPED:
+                skipped.first.append(record)
         yield record
 
 
@@ -186,35 +219,61 @@ def _state(path: Path) -> Counts:
 
 
 def _show(made: Report) -> None:
-    from whybounce.serving.report.render import sentences
+    from whybounce.serving.report.words import sentences, to_do
 
     document = made.document
     for sentence in sentences(made):
-        stdout.print(escape(sentence), highlight=False)
+        stdout.print(escape(sentence), highlight=False, soft_wrap=True)
     for incident in document["incidents"]:
         stdout.print(
             f"[bold red]incident[/] {escape(incident['provider'])}, {incident['start']} to {incident['end']}: "
             f"{escape(incident['warning'])}\n  [dim]{escape(incident['template'])}[/]",
             highlight=False,
         )
+    stdout.print(_lines(document))
+    for title, names in (
+        ("by provider", document["by_provider"]), ("by domain", document["by_domain"]),
+        ("by campaign", document["by_campaign"]), ("by day", document["by_day"][-SHOWN_ROWS:]),
+    ):  # fmt: skip
+        if names:
+            most = ", ".join(
+                f"{row['name']} {row['bounced']:,}" + ("" if row["rate"] is None else f" ({100 * row['rate']:.1f} %)")
+                for row in names[:SHOWN_ROWS]
+            )
+            stdout.print(f"{title}: {escape(most)}", highlight=False, soft_wrap=True)
+    if document["deferrals"]:
+        reasons = ", ".join(f"{item['reason']} {item['count']:,}" for item in document["deferrals"][:SHOWN_ROWS])
+        stdout.print(f"put off: {reasons}", highlight=False, soft_wrap=True)
+    steps = to_do(made)
+    if steps:
+        stdout.print("[bold]what to do[/]")
+    for step in steps:
+        stdout.print(f"- {escape(step)}", highlight=False, soft_wrap=True)
+
+
+def _lines(document: dict[str, Any]) -> Table:
+    """The four categories, and the lines of each below it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("category")
+    table.add_column("category", no_wrap=True)
     table.add_column("line", no_wrap=True)
     table.add_column("bounces", justify="right")
     table.add_column("share", justify="right")
     table.add_column("reasons", overflow="fold")
-    last = None
-    for line in document["lines"]:
-        colour = COLOURS[line["category"]]
-        reasons = ", ".join(f"{reason['reason']} {reason['count']:,}" for reason in line["reasons"])
-        style = "" if line["count"] else "dim"
+    for category in document["categories"]:
+        name = category["category"]
+        reasons = document["other"] if name == "other" else []
         table.add_row(
-            f"[{colour}]{line['category'] if line['category'] != last else ''}[/]", line["line"],
-            f"{line['count']:,}", f"{100 * line['share']:.1f} %", reasons, style=style,
+            f"[{COLOURS[name]}]{name}[/]", "(no reason given)" if name == "other" else "", f"{category['count']:,}",
+            f"{100 * category['share']:.1f} %", _reasons(reasons), style="bold",
         )  # fmt: skip
-        last = line["category"]
-    stdout.print(table)
-    for name, rows in (("provider", document["by_provider"]), ("campaign", document["by_campaign"])):
-        if rows:
-            most = ", ".join(f"{row['name']} {row['bounced']:,}" for row in rows[:6])
-            stdout.print(f"by {name}: {escape(most)}", highlight=False, soft_wrap=True)
+        for line in document["lines"]:
+            if line["category"] == name:
+                table.add_row(
+                    "", line["line"], f"{line['count']:,}", f"{100 * line['share']:.1f} %", _reasons(line["reasons"]),
+                    style="" if line["count"] else "dim",
+                )  # fmt: skip
+    return table
+
+
+def _reasons(rows: list[dict[str, Any]]) -> str:
+    return escape(", ".join(f"{row['reason']} {row['count']:,}" for row in rows))

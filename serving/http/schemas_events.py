@@ -73,6 +73,8 @@ class ReasonCountOut(BaseModel):
 
     reason: str
     count: int
+    action: str
+    advice: str = Field(description="The action in words.")
     distinct_templates: int
     examples: list[str]
     templates: list[TemplateCountOut]
@@ -93,6 +95,7 @@ class CategoryOut(BaseModel):
     """A category and its part of the bounces."""
 
     category: Literal["hard", "soft", "technical", "other"]
+    description: str
     count: int
     share: float = Field(ge=0, le=1)
 
@@ -111,6 +114,15 @@ class CountOut(BaseModel):
     count: int
 
 
+class ToDoOut(BaseModel):
+    """An action, and the bounces that ask for it."""
+
+    action: str
+    advice: str
+    count: int
+    reasons: list[CountOut]
+
+
 class RowOut(BaseModel):
     """Bounces of a provider, a domain, a campaign or a day."""
 
@@ -119,7 +131,11 @@ class RowOut(BaseModel):
     hard: int
     soft: int
     technical: int
+    other: int
     delivered: int
+    rate: float | None = Field(
+        description="Bounced, of delivered and bounced; null where nobody says what was delivered."
+    )
 
 
 class IncidentOut(BaseModel):
@@ -148,6 +164,7 @@ class ReportOut(BaseModel):
     categories: list[CategoryOut]
     lines: list[LineOut] = Field(description="The fifteen lines, those without bounces, too.")
     other: list[CountOut]
+    to_do: list[ToDoOut] = Field(description="What is to be done, for the most bounces first.")
     deferrals: list[CountOut]
     by_provider: list[RowOut]
     by_domain: list[RowOut]

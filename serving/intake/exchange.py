@@ -27,23 +27,30 @@ _EXPORTED = {
     "returnpath": "return-path", "serverhostname": "server-hostname", "connectorid": "connector-id",
     "sourcecontext": "source-context",
 }  # fmt: skip
+_LOST = "System.String[]"
+"""What Export-Csv makes of a list."""
 _ERROR = re.compile(r"\{(?:LED|MSG)=([^{}]*)\}")
 _HOST = re.compile(r"\{FQDN=([^{}]*)\}")
 _DATES = ("%m/%d/%Y %I:%M:%S %p", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S")
 
 
-def _cells(line: str) -> list[str]:
+def _cells(line: str, delimiter: str = ",") -> list[str]:
     try:
-        return next(csv.reader([line]), [])
+        return next(csv.reader([line], delimiter=delimiter), [])
     except csv.Error:
         return []
+
+
+def _delimiter(line: str) -> str:
+    """What divides exported columns: where the comma is in numbers, PowerShell takes semicolons."""
+    return ";" if line.count(";") > line.count(",") else ","
 
 
 def _header(line: str) -> list[str] | None:
     if line.startswith("#Fields:"):
         columns = [name.strip().lower() for name in _cells(line[8:].strip())]
     else:
-        columns = [name.strip().lower() for name in _cells(line)]
+        columns = [name.strip().lower() for name in _cells(line, _delimiter(line))]
         columns = [_EXPORTED.get(name, name) for name in columns]
     return columns if {"event-id", "recipient-address"} <= set(columns) else None
 
@@ -54,11 +61,12 @@ def _recognise(head: Head) -> float:
 
 def _read(source: Source) -> Read:
     columns: list[str] = []
+    delimiter = ","
     for number, line in numbered(source):
         if not columns or line.startswith(("#", "date-time", '"')):
             named = _header(line)
             if named is not None:
-                columns = named
+                columns, delimiter = named, "," if line.startswith("#") else _delimiter(line)
                 continue
         if not line.strip() or line.startswith("#"):
             continue
@@ -66,9 +74,16 @@ def _read(source: Source) -> Read:
         if not columns:
             yield Skipped(where, "no line before names the columns; tracking logs begin with #Fields:")
             continue
-        row = dict(zip(columns, _cells(line), strict=False))
+        row = {
+            name: "" if cell == _LOST else cell for name, cell in zip(columns, _cells(line, delimiter), strict=False)
+        }
         outcome = _OUTCOMES.get(row.get("event-id", "").strip().upper())
         if outcome is None or row.get("return-path", "").strip() == "<>" or _is_internal(row):
+            continue
+        if _LOST in line and not row["recipient-address"]:
+            yield Skipped(
+                where, "was exported without its recipients; export them as text, with -join in Select-Object"
+            )
             continue
         yield from _records(row, outcome, where)
 

@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Source
-from whybounce.serving.intake.joining import Message, Pending, Recent, host_of
+from whybounce.serving.intake.joining import Message, Pending, host_of, queue_of
 from whybounce.serving.intake.lines import between, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import Clock, iso
@@ -35,8 +35,8 @@ def _recognise(head: Head) -> float:
 
 def _read(source: Source) -> Read:
     clock = Clock(source)
-    messages: Recent[str, Message] = Recent()
-    pending = Pending()
+    queue = queue_of(source, "exim")
+    messages, pending = queue.messages, queue.pending
     for number, line in numbered(source):
         match = _LINE.search(line[:200])
         if match is None:

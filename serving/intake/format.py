@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from whybounce.serving.intake.record import BounceRecord
 
@@ -65,11 +65,14 @@ class Source:
         Returns a new binary stream over the unpacked bytes, from the beginning.
     modified : datetime or None
         When it was written, in UTC: what tells the year of syslog times that have none.
+    memory : dict
+        What readers remember from one file of a rotated log to the next: its files share it.
     """
 
     name: str
     open: Callable[[], BinaryIO]
     modified: datetime | None = None
+    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

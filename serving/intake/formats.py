@@ -35,6 +35,10 @@ class FormatError(WhybounceError):
     """A source is in no known format, or a format of that name is not known."""
 
 
+class EmptyError(FormatError):
+    """Nothing stands in a source, as in a log that was rotated just now."""
+
+
 @cache
 def formats() -> tuple[Format, ...]:
     """Every format there is; the first call imports their modules."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar, cast
 
+from whybounce.serving.intake.format import Source
 from whybounce.serving.intake.record import BounceRecord, Outcome
 
 K = TypeVar("K")
@@ -85,6 +86,19 @@ class Pending:
         found = self._of.pop(message, {})
         self._held -= len(found)
         return list(found.values())
+
+
+@dataclass(slots=True)
+class Queue:
+    """The messages of a log that have not come to an end."""
+
+    messages: Recent[str, Message] = field(default_factory=Recent)
+    pending: Pending = field(default_factory=Pending)
+
+
+def queue_of(source: Source, log: str) -> Queue:
+    """Return what the files before this one left in the queue: a message may wait for days, logs rotate every day."""
+    return cast("Queue", source.memory.setdefault(log, Queue()))
 
 
 def given_up(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
-from whybounce.serving.intake.joining import Pending, host_of
+from whybounce.serving.intake.joining import Pending, host_of, queue_of
 from whybounce.serving.intake.lines import bare_id, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import epoch, iso
@@ -50,7 +50,7 @@ def _recognise(head: Head) -> float:
 
 
 def _read(source: Source) -> Read:
-    pending = Pending()
+    pending = queue_of(source, "kumomta").pending
     for number, line in numbered(source):
         if not line.strip():
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -9,6 +10,9 @@ from whybounce.serving.intake.format import Source
 
 MAX_LINE = 1 << 20
 """Bytes of a line that are read."""
+
+# A cell may hold a whole message; the limit of the csv module holds for the process and is only ever raised.
+csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
 
 
 def decoded(data: bytes) -> str:

@@ -8,14 +8,14 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from whybounce.model.errors import DataError
 from whybounce.serving.intake.format import HEAD_BYTES, Format, Head, Read, Skipped, Source
-from whybounce.serving.intake.formats import FormatError, format_named, recognise
+from whybounce.serving.intake.formats import EmptyError, FormatError, format_named, recognise
 from whybounce.serving.intake.streams import DamagedError, Spool, is_file, maildir_stream, unpacked
 
 STDIN = "-"
@@ -24,6 +24,8 @@ STDIN_NAME = "standard input"
 _PACKED = (".gz", ".zst", ".bz2")
 # File names are chosen by the user's own machine, and the pattern is linear.
 _ROTATED = re.compile(r"(?P<base>.+?)(?:[.-](?P<date>\d{4}-?\d{2}-?\d{2}(?:[-.T]?\d{1,10})?)|\.(?P<number>\d{1,4}))")
+# A log that is a folder of files named by their time, as KumoMTA's.
+_SEGMENT = re.compile(r"\d{4}-?\d{2}-?\d{2}[-_.T]?\d{2}-?\d{2}[\w.-]{0,80}")
 
 
 def sources(paths: Iterable[str | Path]) -> Iterator[Source]:
@@ -33,7 +35,7 @@ def sources(paths: Iterable[str | Path]) -> Iterator[Source]:
     ----------
     paths : iterable of str or Path
         Files, packed or not; folders, which are searched through; Maildirs, each of which
-        is one source; ``-`` for standard input.
+        is one source; ``-`` for standard input. A file that is named twice is read once.
 
     Raises
     ------
@@ -41,6 +43,7 @@ def sources(paths: Iterable[str | Path]) -> Iterator[Source]:
         For a path that is not there or cannot be read.
     """
     given = [str(path) for path in paths]
+    found = _Found()
     for name in _in_time(given):
         if name == STDIN:
             yield from_stream(STDIN_NAME, sys.stdin.buffer)
@@ -49,9 +52,9 @@ def sources(paths: Iterable[str | Path]) -> Iterator[Source]:
         try:
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
-                yield from _of_folder(path)
+                yield from _of_folder(path, found)
             elif stat.S_ISREG(mode):
-                yield Source(name, partial(_opened, path), _written(path.stat().st_mtime))
+                yield from found.file(name)
             else:  # a pipe can be read once only
                 with path.open("rb") as stream:
                     yield from_stream(name, stream)
@@ -112,12 +115,26 @@ def read(source: Source, format: Format | str | None = None) -> tuple[Format, Re
     if isinstance(format, str):
         format = format_named(format)
     if format is None:
-        format = recognise(head(source))
+        beginning = head(source)
+        format = recognise(beginning)
+        if format is None and not beginning.data.strip():
+            raise EmptyError(f"{source.name}: is empty")
     if format is None:
         raise FormatError(
             f"{source.name}: is in no known format; name it with --format (whybounce formats lists what there is)"
         )
     return format, _until_damaged(format, source)
+
+
+def misread(source: Source, format: Format) -> str | None:
+    """Say which format a source looks like when nothing was read of it in the one that was asked for."""
+    found = recognise(head(source))
+    if found is None or found.name == format.name:
+        return None
+    return (
+        f"{source.name}: nothing in it is in the format {format.name}; "
+        f"it looks like {found.name} ({found.title}): name that, or no format at all"
+    )
 
 
 def _until_damaged(format: Format, source: Source) -> Read:
@@ -134,11 +151,34 @@ def _opened(path: Path) -> BinaryIO:
         raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
 
 
-def _written(seconds: float) -> datetime | None:
+class _Found:
+    """Files that are given out once each, those of one log with one memory."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[int, int]] = set()
+        self._memories: dict[str, dict[str, Any]] = {}
+
+    def file(self, name: str) -> Iterator[Source]:
+        """Yield the source of a file, nothing for one that was there before."""
+        status = Path(name).stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity not in self._seen:
+            self._seen.add(identity)
+            base, age = _age(name)
+            memory = self._memories.setdefault(base, {})
+            yield Source(name, partial(_opened, Path(name)), _written(status.st_mtime, age[2][:8]), memory)
+
+
+def _written(seconds: float, date: str) -> datetime | None:
+    """When a file was written: as the file system says, but not after the date that its name says."""
     try:
-        return datetime.fromtimestamp(seconds, UTC)
+        found = datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError):  # a file system may say anything
         return None
+    try:  # files that were copied are younger than their logs
+        return min(found, datetime.strptime(date, "%Y%m%d").replace(tzinfo=UTC) + timedelta(days=1))
+    except (ValueError, OverflowError):
+        return found
 
 
 def is_maildir(path: Path) -> bool:
@@ -146,7 +186,7 @@ def is_maildir(path: Path) -> bool:
     return (path / "cur").is_dir() and (path / "new").is_dir()
 
 
-def _of_folder(path: Path) -> Iterator[Source]:
+def _of_folder(path: Path, found: _Found) -> Iterator[Source]:
     if is_maildir(path):
         yield Source(str(path), partial(maildir_stream, path))
     # A Maildir may hold others, as dot folders; links are not followed, as they may lead back.
@@ -160,9 +200,9 @@ def _of_folder(path: Path) -> Iterator[Source]:
             elif is_file(entry) and not entry.name.startswith(".") and not own:
                 files.append(entry.path)
     for name in _in_time(sorted(files)):
-        yield Source(name, partial(_opened, Path(name)), _written(Path(name).stat().st_mtime))
+        yield from found.file(name)
     for name in sorted(folders):
-        yield from _of_folder(Path(name))
+        yield from _of_folder(Path(name), found)
 
 
 def _in_time(names: list[str]) -> list[str]:
@@ -182,6 +222,8 @@ def _age(name: str) -> tuple[str, tuple[int, int, str]]:
     folder, file = os.path.split(name)
     for suffix in _PACKED:
         file = file.removesuffix(suffix)
+    if _SEGMENT.fullmatch(file):
+        return os.path.join(folder, "*"), (0, 0, file.replace("-", ""))  # noqa: PTH118 - names, no paths
     match = _ROTATED.fullmatch(file)
     if match is None:
         return os.path.join(folder, file), (2, 0, "")  # noqa: PTH118 - names, no paths

@@ -13,7 +13,7 @@ import re
 from datetime import datetime
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
-from whybounce.serving.intake.joining import Message, Pending, Recent, given_up, host_of
+from whybounce.serving.intake.joining import Message, Pending, Recent, given_up, host_of, queue_of
 from whybounce.serving.intake.lines import bare_id, between, id_before, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import Clock
@@ -48,8 +48,8 @@ def _is_delivery(line: str) -> bool:
 
 def _read(source: Source) -> Read:
     clock = Clock(source)
-    messages: Recent[str, Message] = Recent()
-    pending = Pending()
+    queue = queue_of(source, "postfix")
+    messages, pending = queue.messages, queue.pending
     for number, line in numbered(source):
         mark = line.find(": to=<")
         if mark > 0:

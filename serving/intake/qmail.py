@@ -35,8 +35,10 @@ def _recognise(head: Head) -> float:
 
 def _read(source: Source) -> Read:
     clock = Clock(source)
-    senders: Recent[str, str] = Recent()
-    deliveries: Recent[str, tuple[str, str]] = Recent()
+    known: tuple[Recent[str, str], Recent[str, tuple[str, str]]] = source.memory.setdefault(
+        "qmail", (Recent(), Recent())
+    )
+    senders, deliveries = known
     for number, line in numbered(source):
         match = _LINE.search(line)
         if match is None:

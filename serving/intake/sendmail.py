@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Source
-from whybounce.serving.intake.joining import Message, Pending, Recent, address_of, given_up, host_of
+from whybounce.serving.intake.joining import Message, Pending, Recent, address_of, given_up, host_of, queue_of
 from whybounce.serving.intake.lines import bare_id, between, id_before, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import Clock
@@ -35,8 +35,8 @@ def _is_delivery(line: str) -> bool:
 
 def _read(source: Source) -> Read:
     clock = Clock(source)
-    messages: Recent[str, Message] = Recent()
-    pending = Pending()
+    queue = queue_of(source, "sendmail")
+    messages, pending = queue.messages, queue.pending
     for number, line in numbered(source):
         at = line.find(", stat=")
         where = f"{source.name}:{number}"

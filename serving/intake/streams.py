@@ -28,6 +28,11 @@ class DamagedError(DataError):
     """Packed data that ends too early or is not what it says."""
 
 
+def is_recoded(start: bytes) -> bool:
+    """Whether bytes begin what :func:`unpacked` unpacks or recodes."""
+    return start.startswith((b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+
+
 def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
     """Return a stream over the unpacked bytes, whatever the file is called.
 

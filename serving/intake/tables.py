@@ -8,89 +8,67 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
-from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
+from whybounce.serving.intake.columns import COLUMNS, LOOKED_AT, REPLY, SURE, guessed, key
+from whybounce.serving.intake.columns import columns as columns_of
+from whybounce.serving.intake.format import HEAD_BYTES, Format, Group, Head, Read, Skipped, Source
 from whybounce.serving.intake.joining import address_of
 from whybounce.serving.intake.lines import bare_id, decoded, numbered
+from whybounce.serving.intake.open import head
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import epoch, iso
 
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "diagnostic": (
-        "diagnostic", "diagnostic_code", "smtp_reply", "smtp_response", "dsn_diag", "bounce_message", "text",
-        "message", "reason", "response", "error",
-    ),
-    "recipient": (
-        "recipient", "recipient_address", "email", "email_address", "address", "rcpt", "rcpt_to", "to", "to_address",
-    ),
-    "occurred_at": (
-        "occurred_at", "bounced_at", "timestamp", "time", "date", "datetime", "created_at", "bounce_date", "logged_at",
-    ),
-    "campaign": ("campaign", "campaign_id", "campaign_name", "mailing", "mailing_id", "newsletter", "job_id", "list"),
-    "outcome": ("outcome", "event", "event_type", "status", "type", "result"),
-    "reply_code": ("reply_code", "smtp_code", "code"),
-    "enhanced_status": ("enhanced_status", "enhanced_code", "dsn_status", "dsn"),
-    "command": ("command", "smtp_command"),
-    "remote_host": ("remote_host", "remote_mta", "dsn_mta", "mx"),
-    "message_id": ("message_id",),
-    "event_id": ("event_id", "id"),
-}  # fmt: skip
-"""Field of a record → names of columns that hold it, the surest first."""
-
-_SURE = 6
-"""So many names of the diagnostic's column can mean nothing else."""
 _OUTCOMES = {
     Outcome.DELIVERED: ("delivered", "delivery", "sent", "success", "ok"),
     Outcome.DEFERRED: ("deferred", "deferral", "delayed", "delay", "temporary_failure", "transient"),
     Outcome.NOT_A_BOUNCE: ("not_a_bounce", "autoreply", "vacation", "complaint"),
 }
 _OUTCOME_OF = {word: outcome for outcome, words in _OUTCOMES.items() for word in words}
-_REPLY = re.compile(r"(?:^|[\s:;(\[,'\"#])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
 
 
-def _key(name: Any) -> str:
-    return str(name).strip().lower().replace(" ", "_").replace("-", "_")
-
-
-def _columns(names: list[str]) -> dict[str, str]:
-    """Field → column, for the columns that there are."""
-    present = {_key(name): name for name in reversed(names)}
-    found: dict[str, str] = {}
-    for field, spellings in COLUMNS.items():
-        for spelling in spellings:
-            if spelling in present and present[spelling] not in found.values():
-                found[field] = present[spelling]
-                break
-    return found
+_GUESSED = 0.6
+"""What a table claims whose columns are told by what stands in them; more than lines of text do."""
 
 
 def _claim(names: list[str]) -> float:
-    column = _columns(names).get("diagnostic")
+    column = columns_of(names).get("diagnostic")
     if column is None:
         return 0.0
-    return 0.7 if _key(column) in COLUMNS["diagnostic"][:_SURE] else 0.5
+    return 0.7 if key(column) in COLUMNS["diagnostic"][:SURE] else 0.5
 
 
 def _recognise_table(delimiter: str, head: Head) -> float:
     first = next((line for line in head.lines if line.strip()), "")
     if delimiter not in first and not (delimiter == "," and _is_column_alone(first)):
         return 0.0
-    try:
-        names = next(csv.reader([first], delimiter=delimiter), [])
-    except csv.Error:
+    names, rows = _beginning(delimiter, head)
+    if any(len(name) >= 100 for name in names):
         return 0.0
-    return _claim(names) if all(len(name) < 100 for name in names) else 0.0
+    return _claim(names) or (_GUESSED if guessed(names, rows) else 0.0)
+
+
+def _beginning(delimiter: str, head: Head) -> tuple[list[str], list[list[str]]]:
+    """Return the names and the first rows of a table; what is cut off at the end of the head is left out."""
+    lines = head.lines[:-1] if len(head.data) >= HEAD_BYTES else head.lines
+    rows: list[list[str]] = []
+    with suppress(csv.Error):  # the rows before are something to go by
+        rows.extend(islice((row for row in csv.reader(lines, delimiter=delimiter) if any(row)), LOOKED_AT + 1))
+    return _named(rows[0]) if rows else [], rows[1:]
+
+
+def _named(cells: list[str]) -> list[str]:
+    return [name or f"column {place}" for place, name in enumerate(cells, start=1)]
 
 
 def _is_column_alone(first: str) -> bool:
-    return _key(first.strip('"')) in COLUMNS["diagnostic"][:_SURE]
+    return key(first.strip('"')) in COLUMNS["diagnostic"][:SURE]
 
 
 def _recognise_json(head: Head) -> float:
@@ -107,7 +85,7 @@ def _recognise_text(head: Head) -> float:
     lines = [line for line in head.lines[:200] if line.strip()]
     if not lines or "\0" in head.text[:1000]:
         return 0.0
-    hits = sum(1 for line in lines if _REPLY.search(line[:2000]))
+    hits = sum(1 for line in lines if REPLY.search(line[:2000]))
     return 0.5 if hits >= 0.5 * len(lines) else 0.0
 
 
@@ -130,11 +108,13 @@ def _read_table(delimiter: str, source: Source) -> Read:
             if not any(cells):
                 continue
             if not names:
-                names = [name or f"column {place}" for place, name in enumerate(cells, start=1)]
-                columns = _columns(names)
+                names = _named(cells)
+                columns = guessed(names, _beginning(delimiter, head(source))[1])
                 if "diagnostic" not in columns:
                     given = " ".join(", ".join(names[:20]).split())[:1000]
-                    yield Skipped(source.name, f"no column of {given} is known to be the diagnostic")
+                    yield Skipped(
+                        source.name, f"no column of {given} is known to be the diagnostic; name it diagnostic"
+                    )
                     return
                 continue
             yield _record(dict(zip(names, cells, strict=False)), columns, f"{source.name}:{rows.line_num}")
@@ -151,7 +131,7 @@ def _read_json(source: Source) -> Read:
         elif not isinstance(row, dict):
             yield Skipped(where, "is no JSON object; one a line")
         else:
-            columns = _columns(list(row))
+            columns = columns_of(list(row))
             if "diagnostic" not in columns and "outcome" not in columns:
                 yield Skipped(where, "has no key that is known to be the diagnostic")
             else:
@@ -180,7 +160,7 @@ def _record(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> B
 
     code = text("reply_code") or ""
     return BounceRecord(
-        _OUTCOME_OF.get(_key(text("outcome") or ""), Outcome.BOUNCED),
+        _OUTCOME_OF.get(key(text("outcome") or ""), Outcome.BOUNCED),
         text("diagnostic") or "",
         address_of(text("recipient") or ""),
         reply_code=int(code) if len(code) == 3 and code.isascii() and code.isdigit() else None,
@@ -212,7 +192,8 @@ def _time(text: str | None) -> datetime | None:
 
 def _table(name: str, title: str, delimiter: str) -> Format:
     return Format(
-        name, title, Group.TABLES, f"a first line of column names with one of {', '.join(COLUMNS['diagnostic'][:3])} …",
+        name, title, Group.TABLES,
+        f"a first line of names with {', '.join(COLUMNS['diagnostic'][:3])} …, or a column of replies",
         partial(_recognise_table, delimiter), partial(_read_table, delimiter),
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import BounceClassifier, Remembered
 from whybounce.model.taxonomy import Reason
 from whybounce.serving.intake.format import Format, Group, Skipped
+from whybounce.serving.intake.formats import EmptyError
 from whybounce.serving.intake.judge import tells_of_a_closed_mailbox
 from whybounce.serving.intake.record import BounceRecord, Outcome
 
@@ -143,9 +144,10 @@ class Counter:
         if classifier.model_version:
             self.counts.model_versions.add(classifier.model_version)
 
-    def read(self, name: str, format: Format, records: Iterable[BounceRecord | Skipped]) -> None:
-        """Count what a format read from a source."""
+    def read(self, name: str, format: Format, records: Iterable[BounceRecord | Skipped]) -> int:
+        """Count what a format read from a source; returns the number of records."""
         source = self.counts.sources.setdefault((name, format.name), [0, 0])
+        before = source[0]
         self.counts.tells_deliveries |= format.group is Group.LOGS
         add = self.add
         for record in records:
@@ -154,6 +156,13 @@ class Counter:
             else:
                 source[0] += 1
                 add(record)
+        return source[0] - before
+
+    def leave_out(self, name: str, why: Exception) -> None:
+        """Note a source that no format reads; one that is empty lacks nothing."""
+        empty = isinstance(why, EmptyError)
+        left = self.counts.sources.setdefault((name, "(empty)" if empty else "(unknown)"), [0, 0])
+        left[1] += not empty
 
     def add(self, record: BounceRecord) -> None:
         """Count one record."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import re2
 
-from whybounce.model.taxonomy import REPORT_LINES, TAXONOMY, Taxonomy
+from whybounce.model.taxonomy import REPORT_LINES, TAXONOMY, Action, Category, Taxonomy
 from whybounce.serving.report.addresses import Advice, Decision, advise
 from whybounce.serving.report.counts import UNDATED, Counts, Row, Verdict
 from whybounce.serving.report.incidents import Incident, find
@@ -21,6 +21,12 @@ TEMPLATES = 10
 NAMES = 200
 """Providers, domains and campaigns that are listed, those with the most bounces."""
 
+CATEGORIES = {
+    Category.HARD: "typically the address is not valid: misspelled, non-existing, or the account was closed",
+    Category.SOFT: "the address exists, but cannot receive now",
+    Category.TECHNICAL: "a temporary problem at the recipient's mail server: not available, down, overloaded",
+    Category.OTHER: "no reason given: the recipient's server sent no information back",
+}
 _LOCAL_PART = re2.compile(r"[^\s<>()\[\],;:\"'=@]+@")
 
 
@@ -49,6 +55,7 @@ def build(counts: Counts, policy: Policy | None = None, taxonomy: Taxonomy = TAX
     """
     policy = policy or Policy()
     incidents = find(counts, policy.incidents, taxonomy)
+    rows = _rows_of(counts)
     advice = tuple(advise(counts, policy.suppress, incidents))
     decisions = Tally(item.decision for item in advice)
     known = counts.tells_deliveries
@@ -65,15 +72,13 @@ def build(counts: Counts, policy: Policy | None = None, taxonomy: Taxonomy = TAX
         "bounced": counts.bounced,
         "not_bounces": counts.not_bounces,
         "categories": _categories(counts),
-        **_lines(counts),
+        **_lines(counts, taxonomy),
+        "to_do": _to_do(counts, taxonomy),
         "deferrals": [
             {"reason": reason, "count": count}
             for reason, count in sorted(counts.deferrals.items(), key=lambda item: (-item[1], item[0]))
         ],
-        "by_provider": _rows(counts.providers),
-        "by_domain": _rows(counts.domains),
-        "by_campaign": _rows(counts.campaigns),
-        "by_day": _days(counts.hours),
+        **rows,
         "actions": {str(decision): decisions.get(decision, 0) for decision in Decision},
         "bounces_without_address": counts.unnamed,
         "incidents": [_incident(incident, advice, counts) for incident in incidents],
@@ -92,12 +97,15 @@ def _categories(counts: Counts) -> list[dict[str, Any]]:
     for verdict, (count, _) in counts.verdicts.items():
         tally[verdict.category] += count
     return [
-        {"category": name, "count": tally[name], "share": _share(tally[name], counts.bounced)}
-        for name in ("hard", "soft", "technical", "other")
-    ]
+        {
+            "category": str(name), "description": description, "count": tally[name],
+            "share": _share(tally[name], counts.bounced),
+        }
+        for name, description in CATEGORIES.items()
+    ]  # fmt: skip
 
 
-def _lines(counts: Counts) -> dict[str, Any]:
+def _lines(counts: Counts, taxonomy: Taxonomy) -> dict[str, Any]:
     lines = {(str(line.category), str(line.group)): line for line in REPORT_LINES}
     on_line: dict[tuple[str, str], list[tuple[Verdict, int, str]]] = {key: [] for key in lines}
     other: Tally[str] = Tally()
@@ -115,7 +123,7 @@ def _lines(counts: Counts) -> dict[str, Any]:
                 "description": lines[category, group].description,
                 "count": sum(count for _, count, _ in found),
                 "share": _share(sum(count for _, count, _ in found), counts.bounced),
-                "reasons": _reasons(found),
+                "reasons": _reasons(found, taxonomy),
             }
             for (category, group), found in on_line.items()
         ],
@@ -126,7 +134,28 @@ def _lines(counts: Counts) -> dict[str, Any]:
     }
 
 
-def _reasons(found: Iterable[tuple[Verdict, int, str]]) -> list[dict[str, Any]]:
+def _action(reason: str, taxonomy: Taxonomy) -> Action:
+    return taxonomy[reason].action if reason in taxonomy else Action.REVIEW  # merged from a machine with more reasons
+
+
+def _to_do(counts: Counts, taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """What is to be done about the bounces, the most frequent first."""
+    tally: dict[Action, Tally[str]] = {}
+    for verdict, (count, _) in counts.verdicts.items():
+        tally.setdefault(_action(verdict.reason, taxonomy), Tally())[verdict.reason] += count
+    return [
+        {
+            "action": str(action), "advice": action.advice, "count": reasons.total(),
+            "reasons": [
+                {"reason": reason, "count": count}
+                for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+            ],
+        }
+        for action, reasons in sorted(tally.items(), key=lambda item: (-item[1].total(), item[0]))
+    ]  # fmt: skip
+
+
+def _reasons(found: Iterable[tuple[Verdict, int, str]], taxonomy: Taxonomy) -> list[dict[str, Any]]:
     by_reason: dict[str, dict[str, list[Any]]] = {}
     for verdict, count, text in found:
         known = by_reason.setdefault(verdict.reason, {}).setdefault(verdict.template, [0, text])
@@ -143,6 +172,8 @@ def _reasons(found: Iterable[tuple[Verdict, int, str]]) -> list[dict[str, Any]]:
             {
                 "reason": reason,
                 "count": sum(count for count, _ in templates.values()),
+                "action": str(_action(reason, taxonomy)),
+                "advice": _action(reason, taxonomy).advice,
                 "distinct_templates": len(templates),
                 "examples": [item["example"] for item in shown if item["example"]][:EXAMPLES],
                 "templates": shown,
@@ -151,21 +182,32 @@ def _reasons(found: Iterable[tuple[Verdict, int, str]]) -> list[dict[str, Any]]:
     return sorted(reasons, key=lambda item: (-item["count"], item["reason"]))
 
 
-def _rows(table: Mapping[str, Row]) -> list[dict[str, Any]]:
+def _rows_of(counts: Counts) -> dict[str, list[dict[str, Any]]]:
+    known = counts.tells_deliveries
+    return {
+        "by_provider": _rows(counts.providers, known),
+        "by_domain": _rows(counts.domains, known),
+        "by_campaign": _rows(counts.campaigns, known),
+        "by_day": _days(counts.hours, known),
+    }
+
+
+def _rows(table: Mapping[str, Row], known: bool) -> list[dict[str, Any]]:
     with_bounces = [(name, row) for name, row in table.items() if sum(row[1:])]
     ranked = sorted(with_bounces, key=lambda item: (-sum(item[1][1:]), item[0]))
-    return [_row(name, row) for name, row in ranked[:NAMES]]
+    return [_row(name, row, known) for name, row in ranked[:NAMES]]
 
 
-def _row(name: str, row: Sequence[int]) -> dict[str, Any]:
+def _row(name: str, row: Sequence[int], known: bool) -> dict[str, Any]:
     delivered, hard, soft, technical, other = row
+    bounced = hard + soft + technical + other
     return {
-        "name": name, "bounced": hard + soft + technical + other, "hard": hard, "soft": soft, "technical": technical,
-        "delivered": delivered,
+        "name": name, "bounced": bounced, "hard": hard, "soft": soft, "technical": technical, "other": other,
+        "delivered": delivered, "rate": _share(bounced, delivered + bounced) if known else None,
     }  # fmt: skip
 
 
-def _days(hours: Mapping[int, Row]) -> list[dict[str, Any]]:
+def _days(hours: Mapping[int, Row], known: bool) -> list[dict[str, Any]]:
     days: dict[str, Row] = {}
     for hour, row in sorted(hours.items()):
         if hour == UNDATED:
@@ -173,7 +215,7 @@ def _days(hours: Mapping[int, Row]) -> list[dict[str, Any]]:
         day = days.setdefault(_day(hour), [0, 0, 0, 0, 0])
         for place, count in enumerate(row):
             day[place] += count
-    return [_row(day, row) for day, row in days.items()]
+    return [_row(day, row, known) for day, row in days.items()]
 
 
 def _period(counts: Counts) -> dict[str, str] | None:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from whybounce.model.errors import DataError
-from whybounce.model.taxonomy import TAXONOMY, Taxonomy
+from whybounce.model.taxonomy import TAXONOMY, Action, Taxonomy
+
+_NOT_THE_ADDRESS = frozenset({Action.FIX_SENDER, Action.FIX_MESSAGE, Action.SLOW_DOWN, Action.IGNORE})
+"""Actions of reasons that say nothing against an address: no policy makes a suppression of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,11 @@ def read_policy(path: Path, taxonomy: Taxonomy = TAXONOMY) -> Policy:
     for reason in [*changes.get("once", ()), *changes.get("repeated", ())]:
         if reason not in taxonomy:
             raise DataError(f"{path}: unknown reason {reason!r}; known: {', '.join(taxonomy.reasons)}")
+        if taxonomy[reason].action in _NOT_THE_ADDRESS:
+            raise DataError(
+                f"{path}: {reason} is no fault of an address, so nobody is suppressed for it; leave it out, "
+                f"what is to be done is {taxonomy[reason].action}"
+            )
     limits = {
         name: _number(
             path, f"incidents.{name}", value, 0, 1 if name == "share" else 1e9, whole=name in ("least", "known")

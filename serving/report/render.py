@@ -16,6 +16,7 @@ from whybounce.serving.report.addresses import Advice, Decision
 from whybounce.serving.report.counts import Counts
 from whybounce.serving.report.document import Report
 from whybounce.serving.report.state import to_state
+from whybounce.serving.report.words import policy_sentences, sentences, to_do
 
 TEMPLATES = Path(__file__).parent / "templates"
 SUFFIXES = (".html", ".htm", ".md", ".csv", ".json")
@@ -38,23 +39,27 @@ def to_csv(report: Report) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["category", "line", "description", "line_count", "line_share", "reason", "reason_count", "example"]
+        ["category", "line", "description", "line_count", "line_share", "reason", "reason_count", "action", "example"]
     )
     for line in report.document["lines"]:
         head = [line["category"], line["line"], line["description"], line["count"], line["share"]]
         for reason in line["reasons"]:
             example = reason["examples"][0] if reason["examples"] else ""
-            writer.writerow([*head, reason["reason"], reason["count"], safe_cell(example)])
+            writer.writerow([*head, reason["reason"], reason["count"], reason["action"], safe_cell(example)])
         if not line["reasons"]:
-            writer.writerow([*head, "", 0, ""])
+            writer.writerow([*head, "", 0, "", ""])
+    nothing = next(row for row in report.document["categories"] if row["category"] == "other")
+    head = ["other", "", nothing["description"], nothing["count"], nothing["share"]]
     for item in report.document["other"]:
-        writer.writerow(["other", "", "", "", "", item["reason"], item["count"], ""])
+        writer.writerow([*head, item["reason"], item["count"], "", ""])
+    if not report.document["other"]:
+        writer.writerow([*head, "", 0, "", ""])
     return out.getvalue()
 
 
 def to_markdown(report: Report) -> str:
     """Sentences and tables."""
-    return str(_environment().get_template("bounces.md.j2").render(report=report.document, sentences=sentences(report)))
+    return str(_environment().get_template("bounces.md.j2").render(**_said(report)))
 
 
 def to_html(report: Report) -> str:
@@ -63,10 +68,17 @@ def to_html(report: Report) -> str:
     charts = {"days": _days(document), "providers": _providers(document)}
     most = max([line["count"] for line in document["lines"]] + [1])
     return str(
-        _environment()
-        .get_template("bounces.html.j2")
-        .render(report=document, sentences=sentences(report), charts=charts, most=most, style=_style())
+        _environment().get_template("bounces.html.j2").render(**_said(report), charts=charts, most=most, style=_style())
     )
+
+
+def _said(report: Report) -> dict[str, Any]:
+    document = report.document
+    return {
+        "report": document, "sentences": sentences(report), "to_do": to_do(report),
+        "policy": policy_sentences(document["policy"]),
+        "no_reason": next(row for row in document["categories"] if row["category"] == "other"),
+    }  # fmt: skip
 
 
 def render(report: Report, counts: Counts, suffix: str) -> str:
@@ -116,38 +128,6 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def sentences(report: Report) -> list[str]:
-    """Say the main things in words."""
-    document = report.document
-    period = document["period"]
-    when = f", {period['first']} to {period['last']}" if period else ""
-    found = []
-    if document["sent"] is not None:
-        share = document["bounced"] / document["sent"] if document["sent"] else 0.0
-        found.append(
-            f"Of {document['sent']:,} recipients {document['bounced']:,} bounced ({100 * share:.2f} %){when}; "
-            f"{document['delivered']:,} got the message."
-        )
-    else:
-        found.append(f"{document['bounced']:,} bounces{when}. The sources do not tell what was delivered.")
-    if document["deferred"] or document["not_bounces"]:
-        found.append(
-            f"{document['deferred']:,} attempts were put off; {document['not_bounces']:,} messages were no bounces "
-            "(vacation replies, delay notices and the like)."
-        )
-    actions = document["actions"]
-    found.append(
-        f"Addresses: {actions['suppress']:,} to suppress, {actions['retry']:,} to try again, {actions['review']:,} to "
-        f"look at, {actions['keep']:,} to keep."
-    )
-    if document["bounces_without_address"]:
-        found.append(f"{document['bounces_without_address']:,} bounces name no address.")
-    skipped = sum(source["skipped"] for source in document["sources"])
-    if skipped:
-        found.append(f"{skipped:,} pieces of the sources could not be read.")
-    return found
-
-
 def _days(document: Mapping[str, Any]) -> str:
     return _stacked([row for row in document["by_day"] if row["bounced"] or row["delivered"]][-92:], upright=True)
 
@@ -172,10 +152,7 @@ def _stacked(rows: list[dict[str, Any]], *, upright: bool) -> str:
         axes = figure.subplots()
         base = [0] * len(rows)
         for category, colour in _COLOURS.items():
-            values = [
-                row["bounced"] - row["hard"] - row["soft"] - row["technical"] if category == "other" else row[category]
-                for row in rows
-            ]
+            values = [row[category] for row in rows]
             if upright:
                 axes.bar(range(len(rows)), values, bottom=base, color=colour, label=category)
             else:

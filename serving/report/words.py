@@ -1,0 +1,86 @@
+"""What a bounce report says in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from whybounce.serving.report.document import Report
+
+
+def sentences(report: Report) -> list[str]:
+    """Say the main things in words."""
+    document = report.document
+    period = document["period"]
+    when = f", {period['first']} to {period['last']}" if period else ""
+    found = []
+    if document["sent"] is not None:
+        share = document["bounced"] / document["sent"] if document["sent"] else 0.0
+        found.append(
+            f"Of {document['sent']:,} recipients {document['bounced']:,} bounced ({100 * share:.2f} %){when}; "
+            f"{document['delivered']:,} got the message."
+        )
+    else:
+        found.append(f"{document['bounced']:,} bounces{when}. The sources do not tell what was delivered.")
+    if document["deferred"] or document["not_bounces"]:
+        found.append(
+            f"{document['deferred']:,} attempts were put off; {document['not_bounces']:,} messages were no bounces "
+            "(vacation replies, delay notices and the like)."
+        )
+    actions = document["actions"]
+    found.append(
+        f"Addresses: {actions['suppress']:,} to suppress, {actions['retry']:,} to try again, {actions['review']:,} to "
+        f"look at, {actions['keep']:,} to keep."
+    )
+    if document["bounces_without_address"]:
+        found.append(f"{document['bounces_without_address']:,} bounces name no address.")
+    skipped = sum(source["skipped"] for source in document["sources"])
+    if skipped:
+        found.append(f"{skipped:,} pieces of the sources could not be read.")
+    return found
+
+
+def to_do(report: Report) -> list[str]:
+    """Say what to do, the addresses first and then the causes, as a list to go through."""
+    document = report.document
+    actions = document["actions"]
+    found = []
+    if actions["suppress"]:
+        found.append(f"Stop mailing {_addresses(actions['suppress'])}: --suppress-list writes them, with the evidence.")
+    if actions["review"]:
+        found.append(f"Look at {_addresses(actions['review'])}: --addresses writes all of them, with what was said.")
+    if actions["retry"]:
+        found.append(f"Mail {_addresses(actions['retry'])} again at the next occasion: what was wrong may pass.")
+    for item in document["to_do"]:
+        if item["action"] in _CAUSES:
+            named = ", ".join(f"{reason['reason']} {reason['count']:,}" for reason in item["reasons"])
+            bounces = "bounce" if item["count"] == 1 else "bounces"
+            found.append(f"{item['advice']} {item['count']:,} {bounces}: {named}.")
+    return found
+
+
+_CAUSES = ("fix_sender", "fix_message", "slow_down")
+"""Actions about the sender and the message; the others are about addresses, whose numbers are told before."""
+
+
+def _addresses(count: int) -> str:
+    return f"{count:,} address" + ("" if count == 1 else "es")
+
+
+def policy_sentences(policy: Mapping[str, Any]) -> list[str]:
+    """Say when an address is put on the suppression list."""
+    suppress = policy["suppress"]
+    found = []
+    if suppress["once"]:
+        unsure = suppress["unsure"]
+        found.append(
+            f"An address is suppressed after one sure bounce ({', '.join(suppress['once'])}; confidence of "
+            f"{suppress['min_confidence']:g} and more), after unsure ones {_often(unsure)}."
+        )
+    for reason, rule in sorted(suppress["repeated"].items()):
+        found.append(f"{reason}: {_often(rule)}.")
+    return found
+
+
+def _often(rule: Mapping[str, int]) -> str:
+    return f"on {rule['times']} days within {rule['days']}"
