@@ -118,47 +118,52 @@ class LiteralIndex:
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        numbers: dict[str, int] = {}
         always: set[int] = set()
-        self._alone: dict[int, frozenset[int]] = {}
-        self._with_others: dict[int, dict[int, list[tuple[frozenset[int], ...]]]] = {}
+        alone: dict[str, set[int]] = {}
+        with_others: dict[str, dict[int, list[tuple[tuple[str, ...], ...]]]] = {}
         for index, pattern in enumerate(patterns):
             clauses = required_literals(pattern)
             if clauses is None:
                 always.add(index)
-            for clause in clauses or ():
+            for clause in sorted(clauses or (), key=repr):
                 first = _best(clause) or frozenset()
-                others = [frozenset(numbers.setdefault(one, len(numbers)) for one in part) for part in clause - {first}]
+                others = tuple(tuple(sorted(part)) for part in clause - {first})
                 for literal in first:
-                    number = numbers.setdefault(literal, len(numbers))
                     if others:
-                        self._with_others.setdefault(number, {}).setdefault(index, []).append(tuple(others))
+                        with_others.setdefault(literal, {}).setdefault(index, []).append(others)
                     else:
-                        self._alone[number] = self._alone.get(number, frozenset()) | {index}
+                        alone.setdefault(literal, set()).add(index)
         self._always = frozenset(always)
         self._automaton = ahocorasick.Automaton()
-        for literal, number in numbers.items():
-            self._automaton.add_word(literal, number)
-        if numbers:
+        for literal in {**alone, **with_others}:
+            found = frozenset(alone.get(literal, ())), tuple(with_others.get(literal, {}).items())
+            self._automaton.add_word(literal, found)
+        self._empty = not alone and not with_others
+        if not self._empty:
             self._automaton.make_automaton()
-        self._empty = not numbers
 
     def candidates(self, text: str) -> list[int]:
         """Return the indices of the patterns that can match, in order."""
-        if self._empty:
-            return sorted(self._always)
-        found = {number for _, number in self._automaton.iter(text)}
         hits = set(self._always)
-        for number in found & self._alone.keys():
-            hits |= self._alone[number]
-        for number in found & self._with_others.keys():
-            for index, clauses in self._with_others[number].items():
-                if index not in hits:
-                    for others in clauses:
-                        for part in others:
-                            if found.isdisjoint(part):
-                                break
-                        else:
-                            hits.add(index)
-                            break
+        if self._empty:
+            return sorted(hits)
+        for _, (alone, with_others) in self._automaton.iter(text):
+            hits |= alone
+            for index, clauses in with_others:
+                if index not in hits and _any_is_whole(clauses, text):
+                    hits.add(index)
         return sorted(hits)
+
+
+def _any_is_whole(clauses: Iterable[tuple[tuple[str, ...], ...]], text: str) -> bool:
+    """Whether of one clause every part is there. Loops: a third of the time of ``any`` and ``all``."""
+    for clause in clauses:
+        for part in clause:
+            for literal in part:
+                if literal in text:
+                    break
+            else:
+                break
+        else:
+            return True
+    return False

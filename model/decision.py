@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +13,11 @@ import numpy.typing as npt
 import re2
 
 from whybounce.model.artifact import Manifest, Thresholds
-from whybounce.model.classifier import TextClassifier
+from whybounce.model.classifier import Scores, TextClassifier
 from whybounce.model.codes import names_cause
 from whybounce.model.diagnostic import Diagnostic, Phase
 from whybounce.model.features import document
 from whybounce.model.prediction import Alternative, DecidedBy, Evidence
-from whybounce.model.reading import Readings
 from whybounce.model.rules import Judgement, RuleMatch, RuleSet, is_silent
 from whybounce.model.taxonomy import TAXONOMY, Reason
 
@@ -101,10 +101,10 @@ def decide_many(
             continue
         left.append(_Open(place, diagnostic, doc, judgement, rule, labelled))
     if left:
-        readings = classifier.read([one.doc for one in left])
-        ranked = rank_many(classifier.labels, classifier.probabilities_of(readings))
+        scores = classifier.score([one.doc for one in left])
+        ranked = rank_many(classifier.labels, scores.probabilities)
         choices = [_weigh(one, own, manifest, hard) for one, own in zip(left, ranked, strict=True)]
-        found = _verdicts([one.diagnostic for one in left], choices, classifier, readings, manifest.review_below)
+        found = _verdicts([one.diagnostic for one in left], choices, scores, manifest.review_below)
         for one, verdict in zip(left, found, strict=True):
             verdicts[one.place] = verdict
     return verdicts
@@ -132,12 +132,11 @@ def _weigh(one: _Open, own: Ranking, manifest: Manifest, hard: frozenset[str]) -
 def _verdicts(
     diagnostics: Sequence[Diagnostic],
     choices: Sequence[_Choice],
-    classifier: TextClassifier,
-    readings: Readings,
+    scores: Scores,
     review_below: float,
 ) -> list[Verdict]:
     """Say what was chosen, with what spoke for it where the model did."""
-    known = frozenset(classifier.labels)
+    known = frozenset(scores.labels)
     # A rule's veto may name a reason that a model without the corpus has never seen.
     labels = [choice.reason if choice.rule is None and choice.reason in known else None for choice in choices]
     return [
@@ -153,7 +152,7 @@ def _verdicts(
             _is_throttled(reason, diagnostic),
         )
         for diagnostic, (reason, confidence, rule, ranking), spoken in zip(
-            diagnostics, choices, classifier.contributions_of(readings, labels), strict=True
+            diagnostics, choices, scores.contributions(labels), strict=True
         )
     ]
 
@@ -172,6 +171,8 @@ def _codes_decide(diagnostic: Diagnostic) -> bool:
 
 Ranking = list[tuple[str, float]]
 """Labels with their probabilities, most probable first."""
+
+_PROBABILITY = itemgetter(1)
 
 
 def pool(own: Ranking, rule: RuleMatch | None, weight: Mapping[str, float]) -> Ranking:
@@ -258,10 +259,10 @@ def resolve(
 
 def decide_by_model(diagnostics: Sequence[Diagnostic], classifier: TextClassifier) -> list[Verdict]:
     """Decide with the model alone, sure or not."""
-    readings = classifier.read([document(diagnostic) for diagnostic in diagnostics])
-    ranked = rank_many(classifier.labels, classifier.probabilities_of(readings))
+    scores = classifier.score([document(diagnostic) for diagnostic in diagnostics])
+    ranked = rank_many(classifier.labels, scores.probabilities)
     choices = [_Choice(*own[0], None, own) for own in ranked]
-    return _verdicts(diagnostics, choices, classifier, readings, review_below=0.0)
+    return _verdicts(diagnostics, choices, scores, review_below=0.0)
 
 
 def decide_by_rules(diagnostic: Diagnostic, rules: RuleSet) -> Verdict:
@@ -281,11 +282,7 @@ def rank(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]) ->
 
 def rank_many(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]]) -> list[Ranking]:
     """Order labels by their probabilities, row by row; equals stand in the order of the labels."""
-    orders = np.argsort(-probabilities, axis=1, kind="stable").tolist()
-    return [
-        [(labels[place], values[place]) for place in order]
-        for order, values in zip(orders, probabilities.tolist(), strict=True)
-    ]
+    return [sorted(zip(labels, row, strict=True), key=_PROBABILITY, reverse=True) for row in probabilities.tolist()]
 
 
 def _choose(ranked: Ranking, hard_threshold: float, against: Bar, hard: frozenset[str]) -> tuple[str, float]:

@@ -187,10 +187,15 @@ class BounceClassifier:
         remote_host: str | None = None,
     ) -> Remembered:
         """Return the remembered verdict on the template of a text; see :meth:`predict_one`."""
-        if reply_code is None and enhanced_status is None and command is None and remote_host is None:
-            return self._recall(template_of(text))
-        phase, provider = as_phase(command), provider_of_host(remote_host)
-        return self._recall((template_of(text), reply_code, enhanced_status, phase, provider))
+        key = key_of(text, reply_code, enhanced_status, command, remote_host)
+        return self.remembered(key) or self.recall_templates([key])[0]
+
+    def remembered(self, key: Key) -> Remembered | None:
+        """Return the verdict on a key (see :func:`key_of`) when it is remembered."""
+        found = self._memory.get(key)
+        if found is not None:
+            self._asked += 1
+        return found
 
     def recall_many(self, texts: Sequence[str]) -> list[Remembered]:
         """Return the remembered verdicts on the templates of texts, in their order."""
@@ -214,7 +219,7 @@ class BounceClassifier:
         code, status = fields.get("reply_code"), fields.get("enhanced_status")
         command, host = fields.get("command"), fields.get("remote_host")
         key = (template, code, status, as_phase(command), provider_of_host(host))  # type: ignore[arg-type]
-        return self._recall(_key(key)).prediction  # type: ignore[arg-type]
+        return self.recall_templates([key])[0].prediction  # type: ignore[list-item]
 
     @property
     def cache_stats(self) -> tuple[int, int]:
@@ -228,11 +233,6 @@ class BounceClassifier:
         """
         prediction = self.predict_one(text, **fields)  # type: ignore[arg-type]
         return explain.explain(self, text, prediction, fields)
-
-    def _recall(self, key: Key) -> Remembered:
-        self._asked += 1
-        found = self._memory.get(key)
-        return found if found is not None else self._judge([key])[0]
 
     def _recall_all(self, keys: Sequence[Key]) -> list[Remembered]:
         self._asked += len(keys)
@@ -285,6 +285,19 @@ class BounceClassifier:
             truncated=False,
             degraded=self.degraded,
         )
+
+
+def key_of(
+    text: str,
+    reply_code: int | None = None,
+    enhanced_status: str | None = None,
+    command: str | None = None,
+    remote_host: str | None = None,
+) -> Key:
+    """Return all that a verdict depends on; see :meth:`BounceClassifier.predict_one`."""
+    if reply_code is None and enhanced_status is None and command is None and remote_host is None:
+        return template_of(text)
+    return _key((template_of(text), reply_code, enhanced_status, as_phase(command), provider_of_host(remote_host)))
 
 
 def _parts(things: Iterable[Any]) -> Iterator[list[Any]]:

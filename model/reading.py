@@ -22,7 +22,9 @@ IntArray = npt.NDArray[np.int64]
 
 MOST = 16 * 1024
 """A feature comes no more often in a text: that has no more characters."""
-_SUBLINEAR = 1.0 + np.log(np.maximum(1, np.arange(MOST + 1)))
+_SUBLINEAR = (1.0 + np.log(np.maximum(1, np.arange(MOST + 1)))).astype(np.float32)
+
+_TINY = 1e-30
 
 WORDS_KEPT = 16384
 """Words whose features are remembered."""
@@ -61,7 +63,8 @@ class Readings:
     starts : numpy.ndarray of int, shape (documents + 1,)
         Where the features of each document begin in the other arrays.
     rows : numpy.ndarray of int, shape (n,)
-        The selected features, numbered from 0 on, ascending within a document.
+        The selected features, numbered from 1 on, ascending within a document; 0 for those that the
+        selection dropped, which only count for the length of the vector.
     values : numpy.ndarray of float32, shape (n,)
         Their tf-idf, sublinear, each block with the length of its weight.
     """
@@ -82,6 +85,10 @@ class Readings:
 class Reader:
     """Reads documents.
 
+    A feature is kept as one number that holds both its place in the vector and its row
+    among the selected ones: a table to look the row up in would be a cache miss for
+    every feature.
+
     Parameters
     ----------
     vocabularies : sequence of Vocabulary
@@ -93,66 +100,70 @@ class Reader:
 
     def __init__(self, vocabularies: Sequence[Vocabulary], kept: IntArray) -> None:
         self._count = sum(len(one.numbers) for one in vocabularies)
-        self._idf = np.ones(self._count)
-        self._block_of = np.zeros(self._count, dtype=np.int64)
+        self._idf: FloatArray = np.ones(self._count, dtype=np.float32)
         self._weights = np.array([one.weight for one in vocabularies])
+        rows = np.zeros(self._count, dtype=np.int64)
+        rows[kept] = np.arange(1, len(kept) + 1)
+        self._bits = len(kept).bit_length()
+        self._mask = (1 << self._bits) - 1
+        codes = ((np.arange(self._count, dtype=np.int64) << self._bits) | rows).tolist()
         self._lookups: list[tuple[Analyzer, dict[str, int]]] = []
         within_words: dict[str, int] = {}
+        ends = []
         start = 0
-        for place, one in enumerate(vocabularies):
+        for one in vocabularies:
             end = start + len(one.numbers)
             if one.idf is not None:
                 self._idf[start:end] = one.idf
-            self._block_of[start:end] = place
-            numbers = {feature: start + int(number) for feature, number in one.numbers.items()}
+            coded = {feature: codes[start + number] for feature, number in one.numbers.items()}
             if one.analyzer is char_features and not within_words:
-                # These never reach over a word, so the numbers of a word's are remembered.
-                within_words = numbers
+                # These never reach over a word, so those of a word are remembered.
+                within_words = coded
             else:
-                self._lookups.append((one.analyzer, numbers))
+                self._lookups.append((one.analyzer, coded))
             start = end
+            ends.append(end)
+        self._ends = np.array(ends[:-1], dtype=np.int64)
         self._of_word = _word_memo(within_words)
-        self._rows = np.full(self._count, -1, dtype=np.int64)
-        self._rows[kept] = np.arange(len(kept))
 
     def read(self, docs: Sequence[str]) -> Readings:
         """Return the vectors of documents, in their order."""
-        keys = self._keys(docs)
-        keys.sort()
-        # Equal numbers stand side by side: where another begins, and how many there are of each.
-        new = np.empty(len(keys), dtype=bool)
+        codes = self._codes(docs)
+        codes.sort()
+        # Equal ones stand side by side: where another begins, and how many there are of each.
+        new = np.empty(len(codes), dtype=bool)
         new[:1] = True
-        np.not_equal(keys[1:], keys[:-1], out=new[1:])
+        np.not_equal(codes[1:], codes[:-1], out=new[1:])
         begins = new.nonzero()[0]
-        features = keys[begins]
+        found = codes[begins]
+        features = found >> self._bits
         # One document is read without what tells many apart.
         owner = features // self._count if len(docs) > 1 else None
         if owner is not None:
             features -= owner * self._count
         values = self._idf[features]
-        if len(begins) < len(keys):
+        if len(begins) < len(codes):
             ends = np.empty_like(begins)
             ends[:-1] = begins[1:]
-            ends[-1:] = len(keys)
+            ends[-1:] = len(codes)
             values *= _SUBLINEAR[ends - begins]
-        blocks = len(self._weights)
-        segment = self._block_of[features] if owner is None else owner * blocks + self._block_of[features]
-        lengths = np.sqrt(np.bincount(segment, values * values, len(docs) * blocks))
+        segment = self._ends.searchsorted(features, side="right")
+        if owner is not None:
+            segment += owner * len(self._weights)
+        lengths = np.sqrt(np.bincount(segment, values * values, len(docs) * len(self._weights)))
         # A block without features has no length, and nothing to scale.
-        lengths[lengths == 0] = 1
-        values *= (np.tile(self._weights, len(docs)) / lengths)[segment]
-        rows = self._rows[features]
-        kept = rows >= 0
-        rows = rows[kept]
+        np.maximum(lengths, _TINY, out=lengths)
+        weights = self._weights if owner is None else np.tile(self._weights, len(docs))
+        values *= (weights / lengths).astype(np.float32)[segment]
         if owner is None:
-            starts = np.array([0, len(rows)])
+            starts = np.array([0, len(features)])
         else:
             starts = np.zeros(len(docs) + 1, dtype=np.int64)
-            np.bincount(owner[kept], minlength=len(docs)).cumsum(out=starts[1:])
-        return Readings(starts, rows, values[kept].astype(np.float32))
+            np.bincount(owner, minlength=len(docs)).cumsum(out=starts[1:])
+        return Readings(starts, found & self._mask, values)
 
-    def _keys(self, docs: Sequence[str]) -> IntArray:
-        """Document times the count of features, plus the feature: of all documents, with repeats."""
+    def _codes(self, docs: Sequence[str]) -> IntArray:
+        """The features of all documents, with repeats; those of a document lie above those of the one before."""
         pieces: list[IntArray] = []
         few: list[int] = []
         of_pieces: list[int] = []
@@ -163,21 +174,22 @@ class Reader:
             of_pieces.append(sum(map(len, own)))
             pieces += own
             before = len(few)
-            for analyzer, numbers in self._lookups:
-                few.extend(map(numbers.get, marks if analyzer is code_features else analyzer(doc), repeat(-1)))
+            for analyzer, codes in self._lookups:
+                few.extend(map(codes.get, marks if analyzer is code_features else analyzer(doc), repeat(-1)))
             of_few.append(len(few) - before)
         looked_up = np.array(few, dtype=np.int64)
-        keys = np.concatenate([looked_up[looked_up >= 0], *pieces])
+        known = looked_up >= 0
+        found = np.concatenate([looked_up[known], *pieces])
         if len(docs) > 1:
-            offsets = np.arange(len(docs), dtype=np.int64) * self._count
-            keys += np.concatenate([np.repeat(offsets, of_few)[looked_up >= 0], np.repeat(offsets, of_pieces)])
-        return keys
+            above = np.arange(len(docs), dtype=np.int64) * (self._count << self._bits)
+            found += np.concatenate([np.repeat(above, of_few)[known], np.repeat(above, of_pieces)])
+        return found
 
 
-def _word_memo(numbers: dict[str, int]) -> Callable[[str], IntArray]:
+def _word_memo(codes: dict[str, int]) -> Callable[[str], IntArray]:
     @lru_cache(maxsize=WORDS_KEPT)
     def of_word(word: str) -> IntArray:
         grams = char_ngrams.__wrapped__(word)  # which need not be remembered twice
-        return np.array([numbers[gram] for gram in grams if gram in numbers], dtype=np.int64)
+        return np.array([codes[gram] for gram in grams if gram in codes], dtype=np.int64)
 
     return of_word

@@ -50,7 +50,7 @@ def documents_of(corpus: list[Template], count: int) -> list[str]:
 
 def assert_equal(scorer: TextClassifier, pipeline: Pipeline, docs: list[str]) -> None:
     expected = pipeline.predict_proba(docs)
-    found = scorer.probabilities_of(scorer.read(docs))
+    found = scorer.score(docs).probabilities
     assert found.shape == expected.shape == (len(docs), len(scorer.labels))
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
@@ -87,13 +87,13 @@ def test_scores_equal_those_of_scikit_learn_on_any_text(
     )
 )
 def test_a_document_is_read_the_same_alone_and_among_others(scorer: TextClassifier, docs: list[str]) -> None:
-    together = scorer.read(docs)
+    together = scorer.score(docs)
     labels = [scorer.labels[place % len(scorer.labels)] if place % 5 else None for place in range(len(docs))]
-    spoken = scorer.contributions_of(together, labels)
-    for place, (doc, row) in enumerate(zip(docs, scorer.probabilities_of(together), strict=True)):
-        alone = scorer.read([doc])
-        assert scorer.probabilities_of(alone)[0].tobytes() == row.tobytes()
-        assert scorer.contributions_of(alone, [labels[place]])[0] == spoken[place]
+    spoken = together.contributions(labels)
+    for place, (doc, row) in enumerate(zip(docs, together.probabilities, strict=True)):
+        alone = scorer.score([doc])
+        assert alone.probabilities[0].tobytes() == row.tobytes()
+        assert alone.contributions([labels[place]])[0] == spoken[place]
 
 
 def test_the_scorer_tells_texts_apart(scorer: TextClassifier) -> None:
@@ -148,7 +148,7 @@ def test_of_two_labels_the_probabilities_are_those_of_scikit_learn() -> None:
     docs = ["user unknown\t=550", "no such user\t=550", "mailbox full\t=452", "over quota\t=552"]
     fitted = fit(docs, ["invalid_recipient"] * 2 + ["mailbox_full"] * 2, [1.0] * 4)
     two = TextClassifier(fitted)
-    np.testing.assert_allclose(two.probabilities_of(two.read(docs)), fitted.predict_proba(docs), atol=1e-6)
+    np.testing.assert_allclose(two.score(docs).probabilities, fitted.predict_proba(docs), atol=1e-6)
     assert two.contributions(docs[0], "invalid_recipient")
 
 

@@ -21,7 +21,8 @@ def add(app: FastAPI, service: Service) -> None:
     @app.post("/v1/predict", response_model=PredictionOut, responses=DOCUMENTED, tags=["predict"])
     async def predict(request: DiagnosticIn) -> Any:
         """Predict why one message bounced."""
-        return Response(encoded_one(service, request.diagnostic, request.fields()), media_type=_JSON)
+        answer = await encoded_one(service, request.diagnostic, request.fields())
+        return Response(answer, media_type=_JSON)
 
     @app.post("/v1/predict/batch", response_model=BatchOut, responses=DOCUMENTED, tags=["predict"])
     async def predict_batch(request: BatchIn) -> Any:

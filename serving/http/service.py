@@ -10,6 +10,7 @@ from typing import Any
 from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import Remembered
 from whybounce.serving.http.live import LiveModel
+from whybounce.serving.http.together import Together
 from whybounce.serving.settings import Settings
 
 Observer = Callable[[Prediction, int], None]
@@ -32,6 +33,8 @@ class Service:
         Called once at shutdown, in order.
     touched : dict
         Verdicts given since the last :meth:`flush`, and how often.
+    together : Together
+        Recalls verdicts on single texts.
     """
 
     settings: Settings
@@ -40,6 +43,10 @@ class Service:
     background: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     closing: list[Callable[[], None]] = field(default_factory=list)
     touched: dict[Remembered, int] = field(default_factory=dict)
+    together: Together = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.together = Together(self.live)
 
     def count(self, remembered: Remembered) -> None:
         """Note that a verdict was given; costs next to nothing, the observers hear of it later."""

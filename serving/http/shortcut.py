@@ -80,7 +80,7 @@ class Shortcut:
             return None
         if path == PATHS[0]:
             text = row.get("diagnostic")
-            return encoded_one(self.service, text) if type(text) is str else None
+            return await encoded_one(self.service, text) if type(text) is str else None
         texts = row.get("diagnostics")
         if type(texts) is not list or not 0 < len(texts) <= MAX_BATCH or set(map(type, texts)) != {str}:
             return None

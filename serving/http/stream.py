@@ -117,7 +117,7 @@ class _Answer(Response):
                     answers.append(_error(None, number, "The line is not valid at: id. It is a text or a number."))
                     continue
             else:
-                answers.append(self._with_fields(row, number))
+                answers.append(await self._with_fields(row, number))
                 continue
             waiting.append((len(answers), identity))
             answers.append(b"")
@@ -126,12 +126,12 @@ class _Answer(Response):
             answers[place] = verdict if identity is None else _named(identity, verdict)
         return answers
 
-    def _with_fields(self, row: object, number: int) -> bytes:
+    async def _with_fields(self, row: object, number: int) -> bytes:
         try:
             read = DiagnosticLine.model_validate(row)
         except ValidationError as error:
             return _invalid(row, number, error)
-        verdict = encoded_one(self.service, read.diagnostic, read.fields())
+        verdict = await encoded_one(self.service, read.diagnostic, read.fields())
         return verdict if read.id is None else _named(read.id, verdict)
 
 

@@ -35,9 +35,9 @@ def encoded(remembered: Remembered, text: str) -> bytes:
     return remembered.encoded
 
 
-def encoded_one(service: Service, text: str, fields: dict[str, Any] | None = None) -> bytes:
-    """Predict one text and count it."""
-    remembered = service.live.classifier.recall(text, **fields) if fields else service.live.classifier.recall(text)
+async def encoded_one(service: Service, text: str, fields: dict[str, Any] | None = None) -> bytes:
+    """Predict one text as JSON and count it."""
+    remembered = await service.together.recall(text, **(fields or {}))
     service.count(remembered)
     return encoded(remembered, text)
 
