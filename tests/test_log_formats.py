@@ -77,7 +77,7 @@ def test_every_recipient_of_every_fixture(path: Path, classifier: BounceClassifi
         assert record.source.startswith(path.name)
 
 
-@pytest.mark.parametrize("name", LOGS)
+@pytest.mark.parametrize("name", [*LOGS, *TABLES])
 def test_there_are_enough_fixtures(name: str) -> None:
     assert len([path for path in fixtures() if path.parent.name == name]) >= 5
 

@@ -15,6 +15,7 @@ from whybounce.model.errors import WhybounceError
 from whybounce.serving.cli import (
     about,
     compare,
+    crosswalk,
     data,
     drift,
     evaluate,
@@ -50,6 +51,7 @@ app.add_typer(feedback.app, name="feedback")
 app.command("review")(review.review)
 app.command("report")(report.report)
 app.command("formats")(report.formats)
+app.command("crosswalk")(crosswalk.crosswalk)
 app.command("score")(score.score)
 app.command("drift")(drift.drift)
 app.command("reasons")(about.reasons)

@@ -158,8 +158,8 @@ def _made(service: Service, file: IO[bytes], name: str, form: str, given: str | 
 
 def _counted(service: Service, classifier: BounceClassifier, file: IO[bytes], name: str, given: str | None) -> Any:
     from whybounce.serving.intake.format import Source
-    from whybounce.serving.intake.formats import FormatError, formats
-    from whybounce.serving.intake.open import read
+    from whybounce.serving.intake.formats import EmptyError, FormatError, formats
+    from whybounce.serving.intake.open import misread, read
     from whybounce.serving.intake.streams import unpacked
     from whybounce.serving.report.counts import Counter
 
@@ -168,6 +168,8 @@ def _counted(service: Service, classifier: BounceClassifier, file: IO[bytes], na
     names = ", ".join(one.name for one in formats())
     try:
         found, records = read(source, given)
+    except EmptyError:
+        raise _UnknownError("The file is empty. Send the log, the events or the table as it is.") from None
     except FormatError:
         what = f"There is no format {given!r}" if given else "The file is in no known format; name it with ?input="
         raise _UnknownError(f"{what}. Known are: {names}.") from None
@@ -181,7 +183,8 @@ def _counted(service: Service, classifier: BounceClassifier, file: IO[bytes], na
                 limit.check(counter.counts)
             yield record
 
-    counter.read(name, found, watched())
+    if not counter.read(name, found, watched()) and given and (why := misread(source, found)):
+        raise _UnknownError(f"{why}.")
     return counter.counts
 
 

@@ -21,11 +21,11 @@ def sentences(report: Report) -> list[str]:
             f"{document['delivered']:,} got the message."
         )
     else:
-        found.append(f"{document['bounced']:,} bounces{when}. The sources do not tell what was delivered.")
+        found.append(f"{_many(document['bounced'], 'bounce')}{when}. The sources do not tell what was delivered.")
     if document["deferred"] or document["not_bounces"]:
         found.append(
-            f"{document['deferred']:,} attempts were put off; {document['not_bounces']:,} messages were no bounces "
-            "(vacation replies, delay notices and the like)."
+            f"Attempts that were put off: {document['deferred']:,}. Messages that were no bounces (vacation replies, "
+            f"delay notices and the like): {document['not_bounces']:,}."
         )
     actions = document["actions"]
     found.append(
@@ -33,10 +33,10 @@ def sentences(report: Report) -> list[str]:
         f"look at, {actions['keep']:,} to keep."
     )
     if document["bounces_without_address"]:
-        found.append(f"{document['bounces_without_address']:,} bounces name no address.")
+        found.append(f"Bounces that name no address: {document['bounces_without_address']:,}.")
     skipped = sum(source["skipped"] for source in document["sources"])
     if skipped:
-        found.append(f"{skipped:,} pieces of the sources could not be read.")
+        found.append(f"Pieces of the sources that could not be read: {skipped:,}.")
     return found
 
 
@@ -46,16 +46,19 @@ def to_do(report: Report) -> list[str]:
     actions = document["actions"]
     found = []
     if actions["suppress"]:
-        found.append(f"Stop mailing {_addresses(actions['suppress'])}: --suppress-list writes them, with the evidence.")
+        found.append(
+            f"Stop mailing {_many(actions['suppress'], 'address')}: --suppress-list writes them, with the evidence."
+        )
     if actions["review"]:
-        found.append(f"Look at {_addresses(actions['review'])}: --addresses writes all of them, with what was said.")
+        found.append(
+            f"Look at {_many(actions['review'], 'address')}: --addresses writes all of them, with what was said."
+        )
     if actions["retry"]:
-        found.append(f"Mail {_addresses(actions['retry'])} again at the next occasion: what was wrong may pass.")
+        found.append(f"Mail {_many(actions['retry'], 'address')} again at the next occasion: what was wrong may pass.")
     for item in document["to_do"]:
         if item["action"] in _CAUSES:
             named = ", ".join(f"{reason['reason']} {reason['count']:,}" for reason in item["reasons"])
-            bounces = "bounce" if item["count"] == 1 else "bounces"
-            found.append(f"{item['advice']} {item['count']:,} {bounces}: {named}.")
+            found.append(f"{item['advice']} {_many(item['count'], 'bounce')}: {named}.")
     return found
 
 
@@ -63,8 +66,8 @@ _CAUSES = ("fix_sender", "fix_message", "slow_down")
 """Actions about the sender and the message; the others are about addresses, whose numbers are told before."""
 
 
-def _addresses(count: int) -> str:
-    return f"{count:,} address" + ("" if count == 1 else "es")
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "es" if what.endswith("s") else "s")
 
 
 def policy_sentences(policy: Mapping[str, Any]) -> list[str]:
