@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 CACHE_SIZE = 65536
 """Templates whose predictions are remembered."""
 
+VARIANTS = 32
+"""Waiting times that are remembered with a template: servers ask for few."""
+
 AT_ONCE = 32
 """Texts that are predicted together: fewer cost more each, more keep a service's other requests waiting."""
 
@@ -50,22 +53,33 @@ class Remembered:
         Room for the encoded prediction, for a server that answers with it again.
     """
 
-    __slots__ = ("encoded", "names_a_time", "prediction")
+    __slots__ = ("_variants", "encoded", "names_a_time", "prediction")
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
         self.names_a_time = names_a_time(prediction.template)
         self.encoded: bytes | None = None
+        self._variants: dict[tuple[int | None, bool], Remembered] | None = None
 
     def of(self, text: str) -> Prediction:
         """Return the prediction for one text of the template."""
+        return self.exact(text).prediction
+
+    def exact(self, text: str) -> Remembered:
+        """Return what is right for one text of the template: this, or a variant of it."""
         truncated = len(text) > MAX_TEXT
         if not self.names_a_time and not truncated:
-            return self.prediction
+            return self
         wait = retry_after_seconds(normalise(text)) if self.names_a_time else None
         if wait is None and not truncated:
-            return self.prediction
-        return replace(self.prediction, retry_after_seconds=wait, truncated=truncated)
+            return self
+        known = self._variants = self._variants or {}
+        found = known.get((wait, truncated))
+        if found is None:
+            found = Remembered(replace(self.prediction, retry_after_seconds=wait, truncated=truncated))
+            if len(known) < VARIANTS:
+                known[wait, truncated] = found
+        return found
 
 
 class BounceClassifier:

@@ -40,7 +40,7 @@ def retry_after_seconds(normalised: str) -> int | None:
         At most a week; None when the text names no time.
     """
     lowered = normalised.lower()
-    clock = _RETRY_CLOCK.search(lowered)
+    clock = _RETRY_CLOCK.search(lowered) if ":" in lowered else None
     if clock is not None:
         seconds = int(clock.group(1)) * 3600 + int(clock.group(2)) * 60 + int(clock.group(3))
         return seconds or None

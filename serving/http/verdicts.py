@@ -27,9 +27,7 @@ TURN_SECONDS = 0.005
 def encoded(remembered: Remembered, text: str) -> bytes:
     """Return the prediction for a text of a remembered template as JSON."""
     if remembered.names_a_time or len(text) > MAX_TEXT:
-        prediction = remembered.of(text)
-        if prediction is not remembered.prediction:
-            return orjson.dumps(prediction)
+        remembered = remembered.exact(text)
     if remembered.encoded is None:
         remembered.encoded = orjson.dumps(remembered.prediction)
     return remembered.encoded
