@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.message
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -146,3 +147,16 @@ def test_the_groups_of_a_report_are_bounded(monkeypatch: pytest.MonkeyPatch, lin
     assert [one.recipient for one in reading.records] == ["a@example.com"]
     assert reading.cut
     assert made < 70_000
+
+
+def test_a_mailbox_of_empty_lines_takes_no_more_than_a_message() -> None:
+    """A list of its lines took 350 MB for a message of 4 MB."""
+    data = b"From a@example.com Thu Jan  1 00:00:00 1970\n" + b"\n" * (1 << 20)
+    tracemalloc.start()
+    try:
+        [skipped] = items(data, "mbox")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(skipped, Skipped)
+    assert most < 8 * len(data)

@@ -75,24 +75,23 @@ def _records(data: bytes, where: str) -> Read:
 
 def _messages(stream: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield line number, separator and bytes of each message; of a very long one the beginning."""
-    kept: list[bytes] = []
-    size = number = start = 0
+    kept = bytearray()  # lines of their own would take a hundred times as much when they are empty
+    number = start = 0
     separator = b""
     blank = True  # before the first line
     while line := stream.readline(_LINE):
         whole = line.endswith(b"\n")
         if blank and line.startswith(b"From ") and _SEPARATOR.match(line[:400].rstrip()):
             if start:
-                yield start, separator, b"".join(kept)
-            kept, size, start, separator = [], 0, number + 1, line
-        elif size <= MAX_MESSAGE:
+                yield start, separator, bytes(kept)
+            kept, start, separator = bytearray(), number + 1, line
+        elif len(kept) <= MAX_MESSAGE:
             start = start or number + 1
-            kept.append(line)
-            size += len(line)
+            kept += line
         number += whole
         blank = whole and not line.strip()
     if start:
-        yield start, separator, b"".join(kept)
+        yield start, separator, bytes(kept)
 
 
 FORMATS = (
