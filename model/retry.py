@@ -17,13 +17,14 @@ _RETRY_CLOCK = re2.compile(
     r"(\d{1,2}):(\d\d):(\d\d)\b"
 )
 _RETRY_BARE = re2.compile(r"retry[-_ ]?(?:after|in)[=: ]+(\d{1,6})\b()")
-_HINT = re2.compile(r"retry|try|again|wait|gr[ea]ylist|later|come back|resend|defer|throttl|banned|blocked|temporarily")
+HINT = re2.compile(r"retry|try|again|wait|gr[ea]ylist|later|come back|resend|defer|throttl|banned|blocked|temporarily")
+"""What every request to wait begins with: nothing that stands before it matters."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def names_a_time(template: str) -> bool:
     """Whether a text of this template may ask to wait for some time: only then is the text itself read."""
-    return "NUM" in template and _HINT.search(template) is not None
+    return "NUM" in template and HINT.search(template) is not None
 
 
 def retry_after_seconds(normalised: str) -> int | None:

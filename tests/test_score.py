@@ -135,6 +135,25 @@ def test_texts_that_are_cut_or_ask_to_wait(classifier: BounceClassifier) -> None
     assert scored.column("bounce_truncated").to_pylist() == [False, False, True, False, False]
 
 
+waiting = st.lists(
+    st.sampled_from(
+        ["Try", "AGAIN", "retry", "come back", "come  back", "greylisted", "in", "after", "5 minutes", "300", "00:05:00", "seconds",
+         "<a1@example.com>", "450", "4.7.1", ":", "=", "\\r", "\\", "\x01", "\t", "\u00ad", "re\u00adtry", "ｔry", "é", "wait", "7d", "\n", "12 h"]
+    ),
+    max_size=9,
+).flatmap(lambda words: st.sampled_from([" ", "", "  "]).map(lambda glue: glue.join(["450 retry", *words])))  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(waiting, min_size=1, max_size=8))
+@example(["450 come  back in 5 minutes 1, try", "450 try again 7 later", "450 retry\\r5 minutes"])
+def test_how_long_to_wait_is_that_of_the_single_path(classifier: BounceClassifier, many: list[str]) -> None:
+    scored = Scorer(classifier, fields=["retry_after_seconds"]).score(pa.RecordBatch.from_pydict({"text": many}))
+    assert scored.column("bounce_retry_after_seconds").to_pylist() == [
+        classifier.predict_one(text).retry_after_seconds for text in many
+    ]
+
+
 def test_what_is_remembered_is_bounded(classifier: BounceClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scorer_module, "MOST_KNOWN", 3)
     scorer = Scorer(classifier, fields=["reason", "template"])

@@ -39,10 +39,8 @@ _NUM = r"[0-9]{1,2}|[0-9]{4,40}(?:[._-][0-9]{4,40})?|[0-9]{1,2}:[0-9]{2}:[0-9]{2
 # An equals sign may end the name of a field, as in to=joe@example.com, but after a digit or a dash.
 _ADDR = r"[0-9A-Za-z](?:[0-9A-Za-z]{0,63}|[A-Za-z]{0,20}[0-9.+_-][0-9A-Za-z.+=_-]{0,80})@[0-9A-Za-z][0-9A-Za-z.-]{0,99}"
 
-_HOST = (
-    rf"(?:[0-9A-Za-z][0-9A-Za-z_-]{{0,40}}\.){{1,5}}(?:{'|'.join(sorted(TOP_LEVEL_DOMAINS, key=len, reverse=True))})"
-)
-_KNOWN = "(?i)" + "|".join(map(re.escape, sorted({*PROVIDER_HOSTS, *BLOCKLIST_HOSTS, "www."})))
+_HOST = rf"(?:[0-9a-z][0-9a-z_-]{{0,40}}\.){{1,5}}(?:{'|'.join(sorted(TOP_LEVEL_DOMAINS, key=len, reverse=True))})"
+_KNOWN = "|".join(map(re.escape, sorted({*PROVIDER_HOSTS, *BLOCKLIST_HOSTS, "www."})))
 """Hosts of providers and blocklists have masks of their own, and ``www.`` begins a URL."""
 _MARK = "\x01"
 """Put before these, so that they are no host for the pattern; there are no control characters left in a text."""
@@ -61,7 +59,7 @@ _FOLDS = (
     (r"(?:^| )[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z(?: |$)", " 2026-01-02T10:11:12.345Z "),
     (_tokens(_ID), " a1b2c3d4e5f6 "),
     (_tokens(_NUM), " 77 "),
-    (rf"({_KNOWN})", f"{_MARK}${{1}}"),
+    (_KNOWN, f"{_MARK}${{0}}"),
     (_tokens(_HOST), " mx.example.com "),
     (_MARK, ""),
 )
@@ -89,8 +87,12 @@ def fold(texts: pa.LargeStringArray) -> pa.Array:
     for pattern, to in _FOLDS:
         series = series.str.replace_all(pattern, to)
     folded = series.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, _, data = texts.buffers()
+    composed = data is not None and _COMPOSED.encode() in data.to_pybytes()
+    if not composed and (pc.max(pc.binary_length(texts)).as_py() or 0) <= LONGEST:
+        return folded
     left = pc.or_(pc.greater(pc.binary_length(texts), LONGEST), pc.match_substring(texts, _COMPOSED))
-    return pc.if_else(left, texts, folded) if pc.any(left).as_py() else folded
+    return pc.if_else(left, texts, folded)
 
 
 def _with_spaces(texts: pa.LargeStringArray) -> pa.LargeStringArray:

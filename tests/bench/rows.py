@@ -18,6 +18,7 @@ from whybounce.training.corpus import load_corpus
 BATCH = 100_000
 _FIRST = ("alex", "maria", "li", "olga", "jean", "anna", "sam", "jan", "taro", "ola", "mario", "juan", "j", "m", "k")
 _LAST = ("smith", "garcia", "wei", "ivanova", "dupont", "muller", "doe", "novak", "yamada", "rossi", "perez", "tanaka")
+_NAMES = tuple(f"{first}.{last}" for last in _LAST for first in _FIRST)
 _TOPS = ("example.com", "example.net", "example.org", "example", "test")
 _NETS = ("192.0.2", "198.51.100", "203.0.113")
 
@@ -28,12 +29,8 @@ def _domain(rng: random.Random) -> str:
     return f"d{number}.{_TOPS[number % 5]}"
 
 
-def _name(rng: random.Random) -> str:
-    return f"{_FIRST[int(rng.random() * 15)]}.{_LAST[int(rng.random() * 12)]}"
-
-
 def _address(rng: random.Random) -> str:
-    return f"{_name(rng)}{int(rng.random() * 1_000_000)}@{_domain(rng)}"
+    return f"{_NAMES[int(rng.random() * 180)]}{int(rng.random() * 1_000_000)}@{_domain(rng)}"
 
 
 def _ip(rng: random.Random) -> str:
@@ -51,7 +48,7 @@ def _reference(rng: random.Random) -> str:
 _FRESH: dict[str, Callable[[random.Random], str]] = {
     "rcpt": _address,
     "sender": _address,
-    "user": _name,
+    "user": lambda rng: _NAMES[int(180 ** rng.random())],
     "domain": _domain,
     "sdomain": _domain,
     "host": lambda rng: f"mx{int(rng.random() * 4)}.{_domain(rng)}",
