@@ -119,7 +119,8 @@ def _run_all(name: str, inputs: list[bytes], classifier: BounceClassifier) -> No
         named(name).run(data, classifier, LIMIT)
 
 
-def test_slow_inputs_are_found(classifier: BounceClassifier) -> None:
+def test_slow_inputs_are_found(monkeypatch: pytest.MonkeyPatch, classifier: BounceClassifier) -> None:
+    monkeypatch.setattr("fuzz.target.PUMPED", 0.05)
     with pytest.raises(TooSlow), cpu_limit(0.05):
         _slowly(b"x")
     slow = Target("slow", (), lambda: [b"x"], _slowly, lambda data, given: None, mutate.lines)
