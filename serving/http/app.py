@@ -15,6 +15,7 @@ from whybounce import __version__
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.http import (
     about,
+    card,
     counters,
     docs,
     events,
@@ -45,7 +46,7 @@ the server gave; get the reason, the report line, the advice, a calibrated confi
 and the words that decided.
 """
 
-_PARTS = (predict, stream, events, message, report, feedback, registry, about, inference, docs, explain, web)
+_PARTS = (predict, stream, events, message, report, feedback, registry, card, about, inference, docs, explain, web)
 """Modules with ``add(app, service)``, which registers the endpoints of one concern."""
 
 _FLUSH_SECONDS = 1.0

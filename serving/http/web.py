@@ -9,7 +9,6 @@ from importlib.resources import files
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import Response
 
-from whybounce.serving.http import card
 from whybounce.serving.http.service import Service
 
 POLICY = (
@@ -57,7 +56,6 @@ def add(app: FastAPI, service: Service) -> None:
     known = assets()
     own = _LARGEST.replace(b"268435456", str(service.settings.max_report).encode("ascii"))
     known[_PAGE] = _asset(known[_PAGE].content.replace(_LARGEST, own), TYPES[".html"])
-    card.add(app, service)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
