@@ -96,6 +96,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["md"] = _markdown_cell
+    environment.filters["plain"] = _escaped
     environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f} %"
     return environment
 
