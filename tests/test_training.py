@@ -22,7 +22,15 @@ from whybounce.training.corpus import Template, load_corpus
 from whybounce.training.expand import Example, expand, variants
 from whybounce.training.labelled import Labelled
 from whybounce.training.own import own_examples
-from whybounce.training.thresholds import REVIEW_BELOW, Case, HeldOut, cases_of, choose, held_out_figures
+from whybounce.training.thresholds import (
+    MOST_LEFT_TO_RULES,
+    REVIEW_BELOW,
+    Case,
+    HeldOut,
+    cases_of,
+    choose,
+    held_out_figures,
+)
 from whybounce.training.train import Trained, fingerprint, group, hold_out, merge
 
 
@@ -305,7 +313,7 @@ def test_a_wrong_unsure_model_leaves_it_to_the_rules() -> None:
 
 def test_thresholds_of_a_trained_model(small: Trained) -> None:
     manifest = small.manifest
-    assert 0 <= manifest.threshold <= 0.7
+    assert 0 <= manifest.threshold <= MOST_LEFT_TO_RULES
     assert 0.5 <= manifest.hard_threshold <= 0.9
     assert manifest.review_below == REVIEW_BELOW
     assert set(manifest.confidence) == {f"{kind}_{how}" for kind in KINDS for how in ("agree", "alone")}
