@@ -1,9 +1,4 @@
-"""The application as the worker processes of ``whybounce serve`` load it.
-
-scikit-learn imports pandas when it is installed, only to recognise its frames: 65 MB
-and a fifth of a second for every worker, and no request ever brings a frame. This
-module keeps it out, and is imported by nothing but the server.
-"""
+"""The application as the worker processes of ``whybounce serve`` load it."""
 
 from __future__ import annotations
 
@@ -11,17 +6,14 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from multiprocessing.connection import wait
 
-sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 
-from fastapi import FastAPI  # noqa: E402
-from uvicorn.config import STARTUP_FAILURE  # noqa: E402
-
-from whybounce.model.errors import WhybounceError  # noqa: E402
-from whybounce.serving.http import app  # noqa: E402
+from whybounce.model.errors import WhybounceError
+from whybounce.serving.http import app
 
 __all__ = ["create_app"]
 

@@ -124,6 +124,7 @@ def test_modules_read_in_one_sitting() -> None:
                 "whybounce.data",
             ],
         ),
+        ("whybounce.serving.http.app", ["sklearn", "scipy", "pandas", "pyarrow", "datasets", "matplotlib"]),
         ("whybounce.training.train", ["fastapi", "pydantic", "uvicorn", "datasets", "whybounce.serving"]),
         ("whybounce.serving.cli", ["fastapi", "uvicorn", "datasets", "whybounce.serving.http", "whybounce.training"]),
     ],
