@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from whybounce.model.errors import MissingExtraError
@@ -86,7 +87,7 @@ def score(
     A worker that finds no artifact fails the job: a cluster does not answer from the rules unasked.
     """
     try:
-        import pandas  # type: ignore[import-untyped]  # noqa: F401 - mapInArrow refuses without it
+        import_module("pandas")  # nothing here uses it, but mapInArrow refuses without it
         from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
         from pyspark.sql.types import StructType
     except ModuleNotFoundError as error:
