@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -174,7 +175,7 @@ class Scorer:
         places = np.flatnonzero(own)
         found: dict[int, Prediction] = {}
         seen: dict[tuple[int, str], Prediction] = {}
-        for row, text in zip(places.tolist(), _from_the_hint(texts.take(pa.array(places))).to_pylist(), strict=True):
+        for row, text in zip(places.tolist(), _from_the_hint(texts.take(pa.array(places))).to_list(), strict=True):
             key = (int(rows[row]), text)
             if key not in seen:
                 seen[key] = verdicts[key[0]].of(text)
@@ -183,11 +184,12 @@ class Scorer:
         return found
 
 
-def _from_the_hint(texts: Any) -> Any:
+def _from_the_hint(texts: Any) -> pl.Series:
     """Drop what stands before a request to wait: the recipient, often, and so fewer texts are different."""
-    odd = pc.or_(pc.match_substring_regex(texts, _ODD), pc.greater(pc.utf8_length(texts), MAX_TEXT))
-    cut = pc.replace_substring_regex(texts, rf"(?is)^.*?({HINT.pattern})", r"\1", max_replacements=1)
-    return pc.if_else(odd, texts, cut)
+    series = pl.Series(texts)
+    cut = series.str.extract(rf"(?is)(?:{HINT.pattern}).*", 0).fill_null(series)
+    odd = series.str.contains(_ODD) | (series.str.len_chars() > MAX_TEXT)
+    return pl.select(pl.when(odd).then(series).otherwise(cut)).to_series()
 
 
 def _encoded(texts: Any) -> Any:
