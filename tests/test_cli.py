@@ -206,9 +206,9 @@ BAD_FILES: list[tuple[str, bytes, list[str], str]] = [
     ("a.jsonl", b'{"text": 3}\n', [], "a.jsonl, line 1: 'text' is not a text"),
     ("a.jsonl", b'{"b": 3}\n', [], "a.jsonl, line 1: which column holds the diagnostic? name one of b with --column"),
     ("a.jsonl", b'{"text": "x"}\n', ["--column", "y"], "a.jsonl, line 1: no column 'y'; it has: text"),
-    ("a.txt", b"\x00\x01\x02", [], "a.txt: looks binary; give text lines, .csv, .tsv or .jsonl"),
+    ("a.txt", b"\x00\x01\x02", [], "a.txt: looks binary"),
     ("a.csv", b"PK\x03\x04\x00", [], "a.csv: looks binary"),
-    ("a.xml", b"<x/>", ["--column", "y"], "a.xml: --column goes with .csv, .tsv and .jsonl files"),
+    ("a.xml", b"<x/>", ["--column", "y"], "a.xml: no table with a column 'y' was found"),
 ]
 
 

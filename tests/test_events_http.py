@@ -257,12 +257,18 @@ def test_a_named_format(client: TestClient) -> None:
     assert_problem(sent(client, b"x", input="nothing"), 422, "postfix")
 
 
-@pytest.mark.parametrize("data", [b"", b"\0\1\2", b"Dear reader,\nthis is a letter.\n", b"\x1f\x8b\x08broken", b"BZh9"])
+@pytest.mark.parametrize("data", [b"\0\1\2", b"Dear reader,\nthis is a letter.\n", b"\x1f\x8b\x08broken", b"BZh9"])
 def test_what_is_no_format_names_those_that_are(client: TestClient, data: bytes) -> None:
     response = sent(client, data)
     assert response.status_code == 422
     if data[:2] not in (b"\x1f\x8b", b"BZ"):
         assert all(form.name in response.json()["detail"] for form in formats())
+
+
+def test_an_empty_file_and_a_wrong_format_are_told(client: TestClient) -> None:
+    assert_problem(sent(client, b""), 422, "The file is empty")
+    log = (FIXTURES / "logs" / "postfix" / "rejected-at-rcpt.log").read_bytes()
+    assert_problem(sent(client, log, input="exim"), 422, "it looks like postfix")
 
 
 def test_a_damaged_file_is_reported_on_as_far_as_it_goes(client: TestClient) -> None:

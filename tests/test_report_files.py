@@ -243,6 +243,12 @@ def test_predict_finds_the_column(here: Path, run: Run, content: str) -> None:
     )
 
 
+def test_a_column_makes_a_table_of_any_text_file(here: Path, run: Run) -> None:
+    written("export.txt", "id;what\n7;nobody here\n")
+    answer = json.loads(run("predict", here / "export.txt", "--column", "what", "--jsonl").out)
+    assert (answer["id"], answer["diagnostic"]) == ("7", "nobody here")
+
+
 def test_predict_refuses_what_is_binary(here: Path, run: Run) -> None:
     written("photo.jpg", bytes(range(256)) * 20)
     done = run("predict", here / "photo.jpg")

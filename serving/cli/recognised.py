@@ -88,7 +88,7 @@ class Input:
         """Read one file; one that was named must be read, one of a folder may be anything."""
         from whybounce.serving.intake.format import Group
         from whybounce.serving.intake.formats import recognise
-        from whybounce.serving.intake.open import STDIN_NAME, head
+        from whybounce.serving.intake.open import head
 
         if self._wanted is not None:
             yield from self._taken(source, self._wanted)
@@ -101,7 +101,8 @@ class Input:
         elif alone:
             if b"\0" in beginning.data:
                 raise DataError(f"{source.name}: looks binary; whybounce formats lists what is read")
-            kind = _kind(beginning, self._column) if source.name == STDIN_NAME else None
+            # A name says what it holds, unless it is none or that of any text.
+            kind = None if suffix(source.name) in TABLES else _kind(beginning, self._column)
             yield from read(source.name, column=self._column, stream=source.open(), kind=kind)
         else:
             self._leave(source.name, "is in no known format" if beginning.data.strip() else "is empty")
