@@ -160,9 +160,8 @@ class Counter:
 
     def leave_out(self, name: str, why: Exception) -> None:
         """Note a source that no format reads; one that is empty lacks nothing."""
-        empty = isinstance(why, EmptyError)
-        left = self.counts.sources.setdefault((name, "(empty)" if empty else "(unknown)"), [0, 0])
-        left[1] += not empty
+        kind, pieces = ("(empty)", 0) if isinstance(why, EmptyError) else ("(unknown)", 1)
+        self.counts.sources.setdefault((name, kind), [0, 0])[1] += pieces
 
     def add(self, record: BounceRecord) -> None:
         """Count one record."""
