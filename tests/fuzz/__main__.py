@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -41,25 +40,25 @@ def main() -> int:
 def run(name: str, folder: Path, seconds: float) -> dict[str, Any]:
     """Fuzz one target until it has used so many CPU seconds; the processes' own CPU time is what counts."""
     folder.mkdir(parents=True, exist_ok=True)
-    done: dict[str, Any] = {"executions": 0, "cpu_seconds": 0.0, "findings": []}
+    done: dict[str, Any] = {"executions": 0, "cpu_seconds": 0.0, "peak_mb": 0, "findings": []}
     for _ in range(_STARTS):
         left = seconds - done["cpu_seconds"]
         if left < 1:
             break
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         stats = folder / "stats.json"
         stats.unlink(missing_ok=True)
         with (folder / "log.txt").open("ab") as log:
             command = [sys.executable, "-m", f"{__package__}.child", name, str(folder), str(left)]
-            code = subprocess.run(command, stdout=log, stderr=log, check=False, env={**os.environ}).returncode
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+            _, status, used = os.wait4(process.pid, 0)
+        code = process.returncode = os.waitstatus_to_exitcode(status)
         figures: dict[str, Any] = {"executions": 0, "findings": {}}
         if stats.exists():
             figures = json.loads(stats.read_text("utf-8"))
         done["executions"] += figures["executions"]
         # Loading the model and the corpus is left out where the process could say so itself.
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        done["cpu_seconds"] += figures.get("cpu_seconds", spent)
+        done["cpu_seconds"] += figures.get("cpu_seconds", used.ru_utime + used.ru_stime)
+        done["peak_mb"] = max(done["peak_mb"], used.ru_maxrss // 1024)
         done["findings"].extend(
             f"{found['count']} x {kind} -> {folder / 'findings' / found['file']}"
             for kind, found in figures["findings"].items()
@@ -68,7 +67,6 @@ def run(name: str, folder: Path, seconds: float) -> dict[str, Any]:
             done["findings"].append(
                 f"the process ended with {code}; see {folder / 'log.txt'} and {folder / 'findings'}"
             )
-    done["peak_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     return done
 
 
