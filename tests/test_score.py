@@ -686,3 +686,11 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, nowhere: Path) -> None:
     done = command(write(tmp_path / "in.jsonl"), nowhere)
     assert isinstance(done.exception, DataError)
     assert "check where to write" in str(done.exception)
+
+
+@pytest.mark.parametrize("missing", ["pyarrow", "polars"])
+def test_a_missing_extra(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; import whybounce.serving.score"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "MissingExtraError: Scoring tables needs an extra" in done.stderr
+    assert "pip install 'whybounce[score]'" in done.stderr

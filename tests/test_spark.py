@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from spark_java import java_home
 
@@ -32,12 +34,17 @@ ROWS = 4000
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def java(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(java_home(tmp_path_factory.mktemp("java")))
+
+
+@pytest.fixture(scope="module")
+def session(java: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A Spark of two threads, with a Java of its own."""
     from pyspark.sql import SparkSession
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_HOME", str(java_home(tmp_path_factory.mktemp("java"))))
+        patch.setenv("JAVA_HOME", java)
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
         patch.delenv("SPARK_HOME", raising=False)
@@ -146,6 +153,42 @@ def test_the_model_is_loaded_once_for_a_worker(session: Any, tmp_path: Path) -> 
         loads[row["pid"]] += row["loads"]
     assert set(loads.values()) == {1}
     assert len(loads) <= 4
+
+
+def test_the_job_of_the_cluster_example(
+    java: str, classifier: BounceClassifier, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    import pyspark
+
+    home = Path(pyspark.__file__).parent
+    few = pa.RecordBatch.from_pylist(rows[:200])
+    pq.write_table(pa.Table.from_batches([few]), tmp_path / "in.parquet")
+    script = Path(__file__).parent.parent / "serving" / "deploy" / "spark" / "score_job.py"
+    command = [
+        str(home / "bin" / "spark-submit"),
+        "--master",
+        "local[2]",
+        "--conf",
+        "spark.ui.enabled=false",
+        str(script),
+    ]
+    command += [
+        str(tmp_path / "in.parquet"),
+        str(tmp_path / "out"),
+        "--fields",
+        "reason,confidence",
+        "--partitions",
+        "2",
+    ]
+    environment = {
+        **os.environ, "JAVA_HOME": java, "PYSPARK_PYTHON": sys.executable, "SPARK_HOME": str(home),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }  # fmt: skip
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=540, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = pa.concat_tables([pq.read_table(path) for path in (tmp_path / "out").glob("*.parquet")]).sort_by("id")
+    wanted = Scorer(classifier, fields=["reason", "confidence"]).score(few)
+    assert found.to_pylist() == wanted.to_pylist()
 
 
 def test_an_artifact_that_is_not_there_fails_the_job(session: Any, tmp_path: Path) -> None:
