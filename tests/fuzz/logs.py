@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import io
 import random
@@ -14,6 +15,7 @@ import zstandard
 
 from whybounce.model.errors import WhybounceError
 from whybounce.model.predictor import BounceClassifier
+from whybounce.serving.intake.columns import columns
 from whybounce.serving.intake.format import Skipped, Source
 from whybounce.serving.intake.formats import format_named
 from whybounce.serving.intake.lines import numbered
@@ -97,13 +99,25 @@ def _said_in_lines(text: str) -> list[str]:
 
 def _cut(name: str, data: bytes, items: Items) -> None:
     """A log that is read while it is written: its whole lines say the same, the last one may say anything."""
-    if not data:
-        return
+    if not data or (name in _DELIMITERS and not _names_its_columns(data, _DELIMITERS[name])):
+        return  # columns without a known name are guessed by the beginning of what there is
     place = zlib.crc32(data, 9) % len(data)
     got = _parse(name, data[:place])
     line = data.count(b"\n", 0, place) + 1
-    whole = [item for item in got if _line(item) < line] if name not in ("csv", "csv-semicolon", "tsv") else got[:-1]
+    whole = got[:-1] if name in _DELIMITERS else [item for item in got if _line(item) < line]
     alike(plain(whole), plain(items[: len(whole)]), "a cut line changes nothing before it")
+
+
+_DELIMITERS = {"csv": ",", "csv-semicolon": ";", "tsv": "\t"}
+
+
+def _names_its_columns(data: bytes, delimiter: str) -> bool:
+    lines = (line for _, line in numbered(from_bytes(NAME, data)))
+    try:
+        names = next((row for row in csv.reader(lines, delimiter=delimiter) if any(row)), [])
+    except csv.Error:
+        return False
+    return "diagnostic" in columns([name or f"column {place}" for place, name in enumerate(names, start=1)])
 
 
 def _line(item: BounceRecord | Skipped) -> int:
