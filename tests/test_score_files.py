@@ -50,7 +50,6 @@ def test_long_rows_make_small_chunks(
 ) -> None:
     for module in (lines, parquet):
         monkeypatch.setattr(module, "MOST_BYTES", 20_000)
-    monkeypatch.setattr(parquet, "_STEP", 2)
     rows = [{"diagnostic": "550 no such user " + "x " * 2000, "n": n} for n in range(40)]
     for name in ("in.parquet", "in.jsonl", "in.csv"):
         write(tmp_path / name, rows)

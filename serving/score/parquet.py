@@ -16,7 +16,7 @@ from whybounce.serving.score.scorer import Scorer
 from whybounce.serving.score.verdicts import Verdicts
 
 _STEP = 16_384
-"""Rows that are unpacked at a time, before anybody knows how long they are."""
+"""Rows that are unpacked at a time, at most."""
 _BUFFER = 1024 * 1024
 """Bytes of a column that are read at a time: a row group can be as large as the file."""
 
@@ -40,19 +40,32 @@ def read(file: Any, at: Position, size: int) -> Iterator[Chunk]:
     row = at.row
     held: list[Any] = []
     rows = weight = 0
-    for batch in file.iter_batches(min(_STEP, size), row_groups=groups) if groups else ():
-        part = batch.slice(skip) if skip else batch
-        skip = max(0, skip - batch.num_rows)
-        if held and (rows + part.num_rows > size or weight >= MOST_BYTES):
-            row += rows
-            yield Chunk(_whole(held), Position(at.file, row), row / total)
-            held, rows, weight = [], 0, 0
-        if part.num_rows:
+    for batch in file.iter_batches(min(_step(file.metadata), size), row_groups=groups) if groups else ():
+        done, skip = skip, max(0, skip - batch.num_rows)
+        for part in _pieces(batch.slice(done)):
+            if held and (rows + part.num_rows > size or weight + part.nbytes > MOST_BYTES):
+                row += rows
+                yield Chunk(_whole(held), Position(at.file, row), row / total)
+                held, rows, weight = [], 0, 0
             held.append(part)
             rows += part.num_rows
             weight += part.nbytes
     if held:
         yield Chunk(_whole(held), Position(at.file, row + rows), (row + rows) / total)
+
+
+def _step(metadata: Any) -> int:
+    """Return how many rows should be unpacked at a time."""
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    longest = max((group.total_byte_size / (group.num_rows or 1) for group in groups), default=1)
+    return max(1, min(_STEP, int(MOST_BYTES / 4 / (longest or 1))))
+
+
+def _pieces(batch: Any) -> Iterator[Any]:
+    # A text that comes again and again takes little room in the file, and its row group tells too little.
+    size = max(1, batch.num_rows * MOST_BYTES // max(batch.nbytes, MOST_BYTES))
+    for start in range(0, batch.num_rows, size):
+        yield batch.slice(start, size)
 
 
 def _whole(batches: list[Any]) -> Any:
