@@ -410,8 +410,8 @@ def test_the_artifact_of_the_environment(folder: Path, monkeypatch: pytest.Monke
 class Broken(BounceClassifier):
     """A classifier with a bug."""
 
-    def recall(self, text: str, *_: object, **__: object) -> Any:
-        raise RuntimeError(f"cannot handle {text}")
+    def remembered(self, key: Any) -> Any:
+        raise RuntimeError(f"cannot handle {key} and {SECRET}")
 
 
 def test_a_bug_is_a_problem_too_and_leaks_nothing() -> None:

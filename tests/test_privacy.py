@@ -127,7 +127,7 @@ class Broken(BounceClassifier):
     def recall(self, text: str, *_: object, **__: object) -> Any:
         raise RuntimeError(f"cannot handle {text} of {PERSON} at {IPV4}")
 
-    explain = recall
+    explain = remembered = recall
 
     def recall_many(self, texts: Any) -> Any:
         return [self.recall(text) for text in texts]
