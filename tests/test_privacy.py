@@ -127,7 +127,10 @@ class Broken(BounceClassifier):
     def recall(self, text: str, *_: object, **__: object) -> Any:
         raise RuntimeError(f"cannot handle {text} of {PERSON} at {IPV4}")
 
-    explain = remembered = recall
+    explain = recall
+
+    def remembered(self, key: Any) -> Any:
+        return self.recall(str(key))
 
     def recall_many(self, texts: Any) -> Any:
         return [self.recall(text) for text in texts]
