@@ -6,7 +6,7 @@ import json
 
 import pytest
 from browsing import FULL, browser, dropped_answers, fill_queue, go, opened, page, registry, server, sound
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from server import Server, running
 
 from whybounce.model.registry import Registry
@@ -82,9 +82,16 @@ def test_nothing_that_was_labelled_is_lost(page: Page, server: Server) -> None:
     assert again.value.json()["duplicate"] is True
     expect(card).to_contain_text("1 of 2")
     assert json.loads(server.get("/v1/review")[1])["total"] == 2
+    # A list that was asked for before the undo and comes after it does not take the label's card away.
+    held: list[Route] = []
+    page.route("**/v1/review?*", lambda route: held.append(route))
     go(page, "explain")
     go(page, "review")
     page.keyboard.press("u")
+    expect(card.locator(".diagnostic")).to_have_text(first)
+    with page.expect_response("**/v1/review?*"):
+        held[0].continue_()
+    page.wait_for_timeout(200)
     expect(card.locator(".diagnostic")).to_have_text(first)
     sound(page)
 

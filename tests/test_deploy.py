@@ -52,7 +52,9 @@ def test_the_image_does_not_run_as_root_and_says_when_it_is_ill() -> None:
 
 def test_the_settings_of_every_file_exist() -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for path in DEPLOY.iterdir():
+    for path in DEPLOY.rglob("*"):
+        if not path.is_file() or path.suffix == ".pyc":
+            continue
         used = set(re.findall(rf"{PREFIX}[A-Z_]+", path.read_text("utf-8")))
         assert used <= known, path
 

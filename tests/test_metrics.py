@@ -153,7 +153,14 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 def workers_of(server: Server) -> list[psutil.Process]:
     parent = psutil.Process(server.process.pid)
-    return [one for one in parent.children() if "resource_tracker" not in " ".join(one.cmdline())]
+    return [one for one in parent.children() if is_worker(one)]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" not in " ".join(process.cmdline())
+    except (psutil.ZombieProcess, psutil.NoSuchProcess):  # killed, and its parent has not looked yet
+        return False
 
 
 def seen(server: Server) -> Samples:

@@ -19,6 +19,7 @@ let place = 0;
 let all = [];
 let past = [];
 let sending = false;
+let changes = 0; // of the list, by whoever sits here
 let shown = false;
 let note = "";
 let keysOn = stored() !== "yes";
@@ -52,9 +53,10 @@ const intro = () => head("Review", "What the model is unsure of, the most valuab
 
 async function load(focus = false) {
   if (!items.length) root.replaceChildren(intro(), h("p", { class: "note waiting" }, "Loading…"));
+  const before = changes;
   try {
     const [page, known] = await Promise.all([get(`v1/review?limit=${PAGE}`), reasons()]);
-    if (sending) return; // what is sent just now is not in the list any more
+    if (sending || changes !== before) return; // the list as it was asked for is older than what was done since
     ({ total, items } = page);
     all = known;
     place = 0;
@@ -154,6 +156,7 @@ async function label(reason, event = newId()) {
     }
     if (place >= items.length) place = Math.max(0, items.length - 1);
     note = `Stored: ${named(reason)}.`;
+    changes += 1;
     sending = false;
     if (!items.length && total > 0) await load(true);
     else draw(shown);
@@ -171,6 +174,7 @@ async function label(reason, event = newId()) {
 
 function skip() {
   if (!items[place] || sending) return;
+  changes += 1;
   items.push(items.splice(place, 1)[0]);
   note = items.length > 1 ? "Skipped: it comes again at the end." : "This is the only one left.";
   draw(true);
@@ -181,6 +185,7 @@ function skip() {
 function undo() {
   const last = past.pop();
   if (!last || sending) return;
+  changes += 1;
   place = Math.min(last.place, items.length);
   items.splice(place, 0, last.item);
   total += 1;
