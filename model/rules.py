@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -24,10 +24,11 @@ from typing import Any
 
 import re2
 
-from whybounce.model.atoms import LiteralIndex
+from whybounce.model.atoms import PatternIndex
 from whybounce.model.codes import names_cause, reason_of_codes
 from whybounce.model.diagnostic import Diagnostic
 from whybounce.model.errors import RuleError
+from whybounce.model.masking import template_of
 from whybounce.model.taxonomy import TAXONOMY, Reason
 
 ABOUT_THE_SENDER = frozenset(
@@ -159,8 +160,11 @@ class RuleSet:
         twice = sorted({id_ for id_ in ids if ids.count(id_) > 1})
         if twice:
             raise RuleError(f"rule ids used twice: {', '.join(twice)}; give each rule an id of its own")
-        self._tests = [_test(rule) for rule in rules]
-        self._index = LiteralIndex([rule.pattern for rule in rules])
+        try:
+            examples = [template_of(example) for rule in rules for example in rule.examples]
+            self._index = PatternIndex([rule.pattern for rule in rules], examples)
+        except re2.error as error:
+            raise RuleError(f"a pattern does not compile ({error}); use RE2 syntax") from error
         self._ruled_out = lru_cache(maxsize=4096)(self._by_codes)
 
     def matches(self, diagnostic: Diagnostic) -> list[Rule]:
@@ -168,12 +172,9 @@ class RuleSet:
         return list(self._matches(diagnostic))
 
     def _matches(self, diagnostic: Diagnostic) -> Iterator[Rule]:
-        # Over bytes RE2 need not count characters.
-        data = diagnostic.words.encode()
         out = self._ruled_out(diagnostic.reply_code, diagnostic.enhanced_status)
-        for index in self._index.candidates(diagnostic.words):
-            if index not in out and self._tests[index](data):
-                yield self.rules[index]
+        for index in self._index.find(diagnostic.words, out):
+            yield self.rules[index]
 
     def _by_codes(self, reply_code: int | None, status: str | None) -> frozenset[int]:
         """The rules that these codes rule out."""
@@ -198,17 +199,6 @@ class RuleSet:
 def _coded(diagnostic: Diagnostic) -> RuleMatch | None:
     coded = reason_of_codes(diagnostic)
     return RuleMatch(*coded) if coded else None
-
-
-def _test(rule: Rule) -> Callable[[bytes], Any]:
-    """Return what tells whether a rule's pattern is in a text: not where, which takes twice as long."""
-    one = re2.Set.SearchSet(_quiet())
-    try:
-        one.Add(rule.pattern)
-    except re2.error as error:
-        raise RuleError(f"rule {rule.id}: pattern does not compile ({error}); use RE2 syntax") from error
-    one.Compile()
-    return one.Match  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=4096)
