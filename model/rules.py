@@ -164,7 +164,8 @@ class RuleSet:
             examples = [template_of(example) for rule in rules for example in rule.examples]
             self._index = PatternIndex([rule.pattern for rule in rules], examples)
         except re2.error as error:
-            raise RuleError(f"a pattern does not compile ({error}); use RE2 syntax") from error
+            wrong = ", ".join(rule.id for rule in rules if not _compiles(rule.pattern))
+            raise RuleError(f"rule {wrong}: pattern does not compile ({error}); use RE2 syntax") from error
         self._ruled_out = lru_cache(maxsize=4096)(self._by_codes)
 
     def matches(self, diagnostic: Diagnostic) -> list[Rule]:
@@ -205,6 +206,14 @@ def _coded(diagnostic: Diagnostic) -> RuleMatch | None:
 def _pattern(pattern: str) -> Any:
     # A group that captures makes a match several times as slow.
     return re2.compile(_CAPTURING.sub("(?:", pattern), _quiet())
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re2.compile(pattern, _quiet())
+    except re2.error:
+        return False
+    return True
 
 
 def is_silent(words: str) -> bool:
