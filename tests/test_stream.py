@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.http import create_app
 from whybounce.serving.http.schemas import PredictionOut
-from whybounce.serving.http.stream import MAX_LINE, NDJSON, PATH, Lines
+from whybounce.serving.http.stream import MAX_LINE, NDJSON, PATH, Lines, _row, _rows
 
 FULL = "452 4.2.2 <a@example.com>: mailbox is full"
 GREY = "451 4.7.1 Greylisted, please try again in 300 seconds"
@@ -168,6 +168,35 @@ def test_lines_do_not_depend_on_the_chunks(parts: list[bytes], size: int) -> Non
     cut = [line for chunk in chunks for line in lines.feed(chunk, last=False)] + list(lines.feed(b"", last=True))
     assert cut == whole
     assert [line for _, line in whole] == [part for part in body.split(b"\n") if part and not part.isspace()]
+
+
+_SCRAPS = st.sampled_from(
+    [
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b'"',
+        b'"a"',
+        b'"b":',
+        b"1",
+        b'{"a":1}',
+        b'{"id":2,"diagnostic":"x"}',
+        b"\\",
+        b" ",
+    ]
+)
+_LINES = st.one_of(st.lists(_SCRAPS, min_size=1, max_size=6).map(b"".join), st.just(b'{"a":1}'), st.none())
+
+
+@given(st.lists(_LINES, max_size=6))
+@example([b'{"a":[1', b'{"b":2}]}', b'{"c":3},{"d":4}'])
+@example([b'{"a":1},5', b'{"b":2}'])
+@example([b'{"a":1}],[{"b":2}', b'{"c":3}'])
+def test_lines_that_are_read_together_are_read_like_each_alone(lines: list[bytes | None]) -> None:
+    assert _rows(lines) == list(map(_row, lines))
 
 
 def test_a_long_line_is_not_held() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import Any
 
 import orjson
@@ -99,15 +100,8 @@ class _Answer(Response):
         answers: list[bytes] = []
         plain: list[str] = []
         waiting: list[tuple[int, str | int | None]] = []
-        for number, line in lines:
-            if line is None:
-                answers.append(_error(None, number, f"The line is longer than {MAX_LINE} bytes. Cut the diagnostic."))
-                continue
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                answers.append(_error(None, number, _NOT_JSON))
-                continue
+        numbered = list(lines)
+        for (number, _), row in zip(numbered, _rows([line for _, line in numbered]), strict=True):
             # Nearly every line is one that pydantic would find right anyway.
             if type(row) is str:
                 identity, text = None, row
@@ -116,6 +110,9 @@ class _Answer(Response):
                 if not (identity is None or type(identity) in (str, int)):
                     answers.append(_error(None, number, "The line is not valid at: id. It is a text or a number."))
                     continue
+            elif isinstance(row, _Unread):
+                answers.append(_error(None, number, row.value))
+                continue
             else:
                 answers.append(await self._with_fields(row, number))
                 continue
@@ -135,11 +132,47 @@ class _Answer(Response):
         return verdict if read.id is None else _named(read.id, verdict)
 
 
+class _Unread(Enum):
+    """What is wrong with a line that is no JSON."""
+
+    LONG = f"The line is longer than {MAX_LINE} bytes. Cut the diagnostic."
+    NOT_JSON = 'The line is not JSON. Send {"id": …, "diagnostic": "550 …"}, one object a line.'
+
+
+def _rows(lines: list[bytes | None]) -> list[Any]:
+    """The values of lines."""
+    together = _together(lines)
+    return [_row(line) for line in lines] if together is None else together
+
+
+def _together(lines: list[Any]) -> list[Any] | None:
+    """Read many lines in one go, which takes half the time; None where they are not plainly an object each."""
+    if None in lines or {line[:1] for line in lines} != {b"{"}:
+        return None
+    joined = b",".join(lines)
+    # With one brace a line, at its beginning, as many objects as lines can only be each line's own.
+    if joined.count(b"{") != len(lines):
+        return None
+    try:
+        rows: list[Any] = orjson.loads(b"[%b]" % joined)
+    except orjson.JSONDecodeError:
+        return None
+    return rows if len(rows) == len(lines) and set(map(type, rows)) == {dict} else None
+
+
+def _row(line: bytes | None) -> Any:
+    if line is None:
+        return _Unread.LONG
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return _Unread.NOT_JSON
+
+
 def _named(identity: str | int, verdict: bytes) -> bytes:
     return b'{"id":%b,%b' % (orjson.dumps(identity), verdict[1:])
 
 
-_NOT_JSON = 'The line is not JSON. Send {"id": …, "diagnostic": "550 …"}, one object a line.'
 _PLAIN = frozenset(["id", "diagnostic"])
 
 
@@ -171,7 +204,14 @@ class Lines:
         """Yield the lines that a chunk completes."""
         *complete, rest = chunk.split(b"\n")
         for part in complete:
-            yield from self._end(part)
+            if self._held or self._skipping:
+                yield from self._end(part)
+                continue
+            self._number += 1
+            if len(part) > MAX_LINE:
+                yield self._number, None
+            elif part and not part.isspace():
+                yield self._number, part
         if self._skipping:
             pass
         elif self._size + len(rest) > MAX_LINE:
