@@ -25,6 +25,7 @@ from tests.bench import traffic
 CONNECTIONS = 16
 ROUNDS = 5
 SECONDS = 3
+BATCH = 1000
 
 _LUA = """
 local bodies = {}
@@ -32,7 +33,7 @@ for line in io.lines("BODIES") do bodies[#bodies + 1] = line end
 local index = 0
 request = function()
   index = index % #bodies + 1
-  return wrk.format("POST", "/v1/predict", {["content-type"] = "application/json"}, bodies[index])
+  return wrk.format("POST", "PATH", {["content-type"] = "application/json"}, bodies[index])
 end
 done = function(summary, latency)
   io.write(string.format("\\nRESULT %d %d %d %d %d\\n", summary.requests, summary.duration,
@@ -82,7 +83,9 @@ def measure() -> dict[str, Any]:
         raise SystemExit("the benchmark needs the load generator wrk; install it (Debian: apt-get install wrk)")
     texts = traffic.zipf(20_000, seed=2)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        script = _script(Path(folder), texts)
+        script = _script(Path(folder), "/v1/predict", [{"diagnostic": text} for text in texts])
+        batches = [{"diagnostics": texts[start : start + BATCH]} for start in range(0, len(texts), BATCH)]
+        batch_script = _script(Path(folder), "/v1/predict/batch", batches)
         servers: dict[str, Server] = {}
         for name, target, size in (
             ("bare", "tests.bench.bare:app", ""),
@@ -93,7 +96,10 @@ def measure() -> dict[str, Any]:
             stack.callback(servers[name].stop)
             _load(servers[name], script, 2)
         rounds = [{name: _load(server, script, SECONDS) for name, server in servers.items()} for _ in range(ROUNDS)]
-        batch = _batches(servers["remembered"], texts)
+        # Two connections: the worker has the next batch when it has answered one.
+        batch = median(
+            _load(servers["remembered"], batch_script, SECONDS, 2)["requests_per_second"] * BATCH for _ in range(ROUNDS)
+        )
         stream = _stream(servers["remembered"], texts)
         return {
             "servers": {
@@ -112,17 +118,19 @@ def measure() -> dict[str, Any]:
         }
 
 
-def _script(folder: Path, texts: list[str]) -> Path:
-    bodies = folder / "bodies"
-    bodies.write_text("\n".join(json.dumps({"diagnostic": text}) for text in texts), "utf-8")
-    script = folder / "post.lua"
-    script.write_text(_LUA.replace("BODIES", str(bodies)), "utf-8")
+def _script(folder: Path, path: str, bodies: list[Any]) -> Path:
+    """Write what wrk sends, one body after the other."""
+    name = path.replace("/", "-")
+    kept = folder / f"bodies{name}"
+    kept.write_text("\n".join(map(json.dumps, bodies)), "utf-8")
+    script = folder / f"post{name}.lua"
+    script.write_text(_LUA.replace("BODIES", str(kept)).replace("PATH", path), "utf-8")
     return script
 
 
-def _load(server: Server, script: Path, seconds: int) -> dict[str, float]:
+def _load(server: Server, script: Path, seconds: int, connections: int = CONNECTIONS) -> dict[str, float]:
     url = f"http://127.0.0.1:{server.port}"
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+)", printed)
     if found is None:
@@ -131,35 +139,6 @@ def _load(server: Server, script: Path, seconds: int) -> dict[str, float]:
     if errors:
         raise RuntimeError(f"{errors} requests failed: {printed}")
     return {"requests_per_second": requests / duration * 1e6, "p50_ms": p50 / 1000, "p99_ms": p99 / 1000}
-
-
-def _batches(server: Server, texts: list[str]) -> float:
-    bodies = [json.dumps({"diagnostics": texts[start : start + 1000]}).encode() for start in range(0, len(texts), 1000)]
-    requests = [
-        b"POST /v1/predict/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        b"content-length: %d\r\n\r\n%b" % (len(body), body)
-        for body in bodies
-    ]
-    rates = []
-    with socket.create_connection(("127.0.0.1", server.port)) as connection, connection.makefile("rb") as answers:
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
-            for request in requests:
-                connection.sendall(request)
-                _read_answer(answers)
-            rates.append(len(texts) / (time.perf_counter() - start))
-    return median(rates)
-
-
-def _read_answer(stream: Any) -> None:
-    status = stream.readline()
-    if b" 200 " not in status:
-        raise RuntimeError(status.decode())
-    length = 0
-    while (line := stream.readline().strip().lower()) != b"":
-        if line.startswith(b"content-length:"):
-            length = int(line.partition(b":")[2])
-    stream.read(length)
 
 
 def _stream(server: Server, texts: list[str]) -> float:
