@@ -28,6 +28,7 @@ WORD = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxy
 # Among the characters of a phrase under construction: \b, \w*, and anything else that may be absent.
 _BOUNDARY, _WORDS, _ABSENT = "\x00", "\x01", "\x02"
 _MARKS = _BOUNDARY + _WORDS + _ABSENT
+_SPECIAL = frozenset(".^$*+?{}[]\\|()" + _MARKS)
 
 _WORD_CATEGORY = [(ops.IN, [(ops.CATEGORY, ops.CATEGORY_WORD)])]
 
@@ -94,6 +95,9 @@ def alternatives(pattern: str) -> list[Alternative] | None:
     found = []
     try:
         for piece in _pieces(pattern):
+            if _SPECIAL.isdisjoint(piece) and piece:
+                found.append(Alternative(piece, (Phrase(piece, None, None),), ()))
+                continue
             parsed = parser.parse(piece)
             if parsed.state.flags & ~parser.SRE_FLAG_UNICODE or not _is_plain(parsed):
                 return None

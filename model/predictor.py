@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from whybounce.model import artifact, explain
@@ -145,6 +146,9 @@ class BounceClassifier:
             With ``strict`` only.
         """
         path = Path(folder) if folder is not None else artifact.SHIPPED
+        # The rules are compiled meanwhile: decompressing an artifact leaves the interpreter alone.
+        compiling = Thread(target=default_rules)
+        compiling.start()
         try:
             classifier, manifest = artifact.load(path)
         except ArtifactError as error:
@@ -152,6 +156,8 @@ class BounceClassifier:
                 raise
             log.warning("answering from rules alone: %s", error)
             return cls(classifier=None, manifest=None, degraded_because=str(error), cache_size=cache_size)
+        finally:
+            compiling.join()
         return cls(classifier=classifier, manifest=manifest, taxonomy=manifest.taxonomy, cache_size=cache_size)
 
     @property
