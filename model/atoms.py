@@ -108,8 +108,9 @@ class PatternIndex:
                 for index, pattern, clauses in asked:
                     if index not in certain and _any_is_whole(clauses, text):
                         possible.setdefault(index, []).append(pattern)
+        found = certain.union(possible, self._always) if possible or self._always else certain
         data = b""
-        for index in sorted({*certain, *possible, *self._always}):
+        for index in sorted(found):
             if index in without:
                 continue
             if index not in certain:

@@ -190,6 +190,6 @@ def _word_memo(codes: dict[str, int]) -> Callable[[str], IntArray]:
     @lru_cache(maxsize=WORDS_KEPT)
     def of_word(word: str) -> IntArray:
         grams = char_ngrams.__wrapped__(word)  # which need not be remembered twice
-        return np.array([codes[gram] for gram in grams if gram in codes], dtype=np.int64)
+        return np.array([code for code in map(codes.get, grams) if code is not None], dtype=np.int64)
 
     return of_word
