@@ -28,7 +28,7 @@ from whybounce.serving.intake.format import Skipped
 from whybounce.serving.intake.messages import mime, read_message
 from whybounce.serving.intake.open import read, sources
 from whybounce.serving.intake.record import BounceRecord
-from whybounce.serving.intake.streams import DamagedError
+from whybounce.serving.intake.unpacking import DamagedError
 
 FINN, GIA = "finn@example.org", "gia@example.org"
 MEGABYTE = 1024 * 1024

@@ -18,7 +18,7 @@ from whybounce.serving.intake.format import Format, Group, Skipped, Source
 from whybounce.serving.intake.formats import FormatError
 from whybounce.serving.intake.open import from_bytes, from_stream, head, read, sources
 from whybounce.serving.intake.record import BounceRecord, Outcome
-from whybounce.serving.intake.streams import DamagedError
+from whybounce.serving.intake.unpacking import DamagedError, unpacked
 
 TEXT = b"550 5.1.1 <a@example.com>: User unknown\n" * 1000
 
@@ -72,11 +72,37 @@ def test_damaged_data_is_said_and_not_dropped(
 
     format = Format("x", "X", Group.LOGS, "nothing", lambda _: 0.0, count)  # type: ignore[arg-type]
     *_, last = read(source, format)[1]
-    if isinstance(last, Skipped):
-        assert "damaged or cut off after" in last.why
-    else:  # known gap: the zstd reader takes an early end of the file for the end of the data
-        assert pack is checked
-        assert len(content(source)) < 300_000
+    assert isinstance(last, Skipped)
+    assert last.ends_early
+    assert "damaged or cut off after" in last.why
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, checked, zstandard.compress])
+def test_a_file_may_end_anywhere(pack: Callable[[bytes], bytes]) -> None:
+    """Wherever it is cut: what was whole before is given out, and the end is told."""
+    whole = pack(TEXT)
+    for size in range(4, len(whole)):
+        given: list[bytes] = []
+        with pytest.raises(DamagedError, match=r"cut.log: the .* data is damaged or cut off after"):
+            given.extend(unpacked(io.BytesIO(whole[:size]), "cut.log"))
+        assert TEXT.startswith(b"".join(given))
+    assert unpacked(io.BytesIO(whole), "whole.log").read() == TEXT
+
+
+def test_what_stands_before_an_early_end_is_given_out() -> None:
+    lines = b"".join(b"%d\n" % (n**5) for n in range(100_000))
+    for pack in (gzip.compress, bz2.compress, zstandard.compress):
+        given: list[bytes] = []
+        with pytest.raises(DamagedError):
+            given.extend(unpacked(io.BytesIO(pack(lines)[:-30]), "x"))
+        # bzip2 packs 900 kB at a time, zstd 128 kB; gzip bit by bit.
+        assert sum(map(len, given)) > len(lines) - {gzip.compress: 1000, bz2.compress: 900_000}.get(pack, 131_072)
+
+
+def test_frames_that_hold_nothing_and_frames_to_skip() -> None:
+    skipped = b"\x50\x2a\x4d\x18" + b"\4\0\0\0" + b"abcd"
+    data = zstandard.compress(b"one ") + skipped + zstandard.compress(b"") + zstandard.compress(b"two") + skipped
+    assert unpacked(io.BytesIO(data), "x").read() == b"one two"
 
 
 def test_a_head_of_nothing_readable(tmp_path: Path) -> None:

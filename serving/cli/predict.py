@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from whybounce.model.errors import DataError
 from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.cli.loading import ArtifactOption, load
@@ -47,14 +48,21 @@ def predict(
     if as_json and as_json_lines:
         raise typer.BadParameter("choose --json or --jsonl, not both")
     classifier = load(artifact)
-    answers = ((record, _judged(classifier, record)) for record in _records(texts, column, format))
+    source = _source(texts, column, format)
+    records = source.records() if source is not None else map(Record, texts)
+    answers = ((record, _judged(classifier, record)) for record in records)
     if as_json_lines:
         for record, prediction in answers:
             print_json_line(_row(record, prediction) | prediction.to_dict())
-        return
-    if as_json:
+    elif as_json:
         print_json([_row(record, prediction) | prediction.to_dict() for record, prediction in answers])
-        return
+    else:
+        _print_table(answers)
+    if source is not None and source.cut:  # told last: what could be read is answered
+        raise DataError("; ".join(source.cut))
+
+
+def _print_table(answers: Iterator[tuple[Record, Prediction]]) -> None:
     shown = 0
     total = 0
     batch = []
@@ -98,15 +106,14 @@ def _row(record: Record, prediction: Prediction) -> dict[str, str | bool | None]
     }
 
 
-def _records(texts: list[str], column: str | None, format: str | None) -> Iterator[Record]:
+def _source(texts: list[str], column: str | None, format: str | None) -> Input | None:
+    """Return what is to be read; None for diagnostics that stand on the command line."""
     if texts == [STDIN] or all(_names_a_file(text) for text in texts):
-        yield from Input(texts, column, format).records()
-        return
+        return Input(texts, column, format)
     if column is not None or format is not None:
         name = "--column" if column is not None else "--format"
         raise typer.BadParameter(f"{name} goes with a file or with standard input")
-    for text in texts:
-        yield Record(text)
+    return None
 
 
 def _names_a_file(text: str) -> bool:

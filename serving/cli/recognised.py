@@ -47,6 +47,8 @@ class Input:
         self._wanted: Format | None = format_named(format) if format is not None else None
         self._left = 0
         self._first: tuple[str, str] = ("", "")
+        self.cut: list[str] = []
+        """Which sources ended too early, in words: their records up to there were given out."""
 
     def records(self) -> Iterator[Record]:
         """Yield what bounced, was deferred or is no bounce; deliveries have no diagnostic to judge."""
@@ -62,7 +64,7 @@ class Input:
         from whybounce.serving.intake.format import Group, Head
         from whybounce.serving.intake.formats import recognise
         from whybounce.serving.intake.open import STDIN_NAME, from_stream
-        from whybounce.serving.intake.streams import is_recoded
+        from whybounce.serving.intake.unpacking import is_recoded
 
         # Looked at without being taken, so that lines of text are answered as they come.
         given = sys.stdin.buffer
@@ -89,6 +91,7 @@ class Input:
         from whybounce.serving.intake.format import Group
         from whybounce.serving.intake.formats import recognise
         from whybounce.serving.intake.open import head
+        from whybounce.serving.intake.unpacking import DamagedError
 
         if self._wanted is not None:
             yield from self._taken(source, self._wanted)
@@ -103,7 +106,10 @@ class Input:
                 raise DataError(f"{source.name}: looks binary; whybounce formats lists what is read")
             # A name says what it holds, unless it is none or that of any text.
             kind = None if suffix(source.name) in TABLES else _kind(beginning, self._column)
-            yield from read(source.name, column=self._column, stream=source.open(), kind=kind)
+            try:
+                yield from read(source.name, column=self._column, stream=source.open(), kind=kind)
+            except DamagedError as error:
+                self.cut.append(str(error))
         else:
             self._leave(source.name, "is in no known format" if beginning.data.strip() else "is empty")
 
@@ -121,6 +127,9 @@ class Input:
         told = False
         for one in read_source(source, format)[1]:
             if isinstance(one, Skipped):
+                if one.ends_early:
+                    self.cut.append(f"{one.source}: {one.why}")
+                    continue
                 self._leave(one.source, one.why)
                 continue
             told = True

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from whybounce.model.errors import DataError
-from whybounce.serving.intake.streams import unpacked
+from whybounce.serving.intake.unpacking import unpacked
 
 if TYPE_CHECKING:
     from whybounce.serving.intake.record import BounceRecord

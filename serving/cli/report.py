@@ -172,20 +172,20 @@ def _count(files: list[str], format: Format | None, classifier: BounceClassifier
         stderr.print(f"[yellow]left out:[/] {escape(str(reason))}", highlight=False, soft_wrap=True)
     if len(left_out) > SHOWN_SKIPPED:
         stderr.print(f"… and {len(left_out) - SHOWN_SKIPPED:,} more files", highlight=False)
-    for piece in skipped.first:
+    for piece in skipped.shown:
         stderr.print(
             f"[yellow]not read:[/] {escape(piece.source)}: {escape(piece.why)}", highlight=False, soft_wrap=True
         )
-    if skipped.count > SHOWN_SKIPPED:
-        stderr.print(f"… and {skipped.count - SHOWN_SKIPPED:,} more pieces", highlight=False)
+    if skipped.count > len(skipped.shown):
+        stderr.print(f"… and {skipped.count - len(skipped.shown):,} more pieces", highlight=False)
 
 
 @dataclass(slots=True)
 class _Pieces:
-    """What could not be read: how many pieces, and the first of them."""
+    """What could not be read: how many pieces, and the first of them with the ends that come too early."""
 
     count: int = 0
-    first: list[Skipped] = field(default_factory=list)
+    shown: list[Skipped] = field(default_factory=list)
 
 
 def _silent(step: str, done: int, total: int) -> None:
@@ -200,8 +200,8 @@ def _watched(records: Read, skipped: _Pieces, report: Callable[[str, int, int], 
             report("reading", done, done)
         if isinstance(record, Skipped):
             skipped.count += 1
-            if skipped.count <= SHOWN_SKIPPED:
-                skipped.first.append(record)
+            if skipped.count <= SHOWN_SKIPPED or record.ends_early:
+                skipped.shown.append(record)
         yield record
 
 

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from whybounce.model.errors import DataError
 from whybounce.serving.cli.loading import ArtifactOption, load
 from whybounce.serving.cli.output import stderr
 
@@ -91,3 +92,5 @@ def score(
             f"[yellow]{done.rejected:,} rows could not be read:[/] {escape(str(done.rejected_file))}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
+    if done.cut:
+        raise DataError("; ".join(done.cut))

@@ -85,10 +85,13 @@ class Skipped:
         ``name:line`` or ``name``.
     why : str
         One line that says what is wrong.
+    ends_early : bool
+        Whether the source ends here, and too early: nobody knows how much is missing.
     """
 
     source: str
     why: str
+    ends_early: bool = False
 
 
 Read = Iterator[BounceRecord | Skipped]

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 from whybounce.model.errors import DataError
 from whybounce.serving.intake.format import HEAD_BYTES, Format, Head, Read, Skipped, Source
 from whybounce.serving.intake.formats import EmptyError, FormatError, format_named, recognise
-from whybounce.serving.intake.streams import DamagedError, Spool, is_file, maildir_stream, unpacked
+from whybounce.serving.intake.streams import Spool, is_file, maildir_stream
+from whybounce.serving.intake.unpacking import DamagedError, unpacked
 
 STDIN = "-"
 STDIN_NAME = "standard input"
@@ -141,7 +142,7 @@ def _until_damaged(format: Format, source: Source) -> Read:
     try:
         yield from format.read(source)
     except DamagedError as error:
-        yield Skipped(source.name, str(error))
+        yield Skipped(source.name, str(error).removeprefix(f"{source.name}: "), ends_early=True)
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -1,136 +1,22 @@
-"""Byte streams that sources are made of: unpacking, spooling, a Maildir as one mailbox."""
+"""Byte streams that sources are made of: spooling, a Maildir as one mailbox."""
 
 from __future__ import annotations
 
-import bz2
-import codecs
-import gzip
 import io
 import os
 import tempfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from whybounce.model.errors import DataError, MissingExtraError
+from whybounce.serving.intake.unpacking import CHUNK, DamagedError, unpacked
 
-CHUNK = 65536
 IN_MEMORY = 8 * 1024 * 1024
 """Bytes of a stream that are kept in memory before it goes to disk."""
 
 
 UNREADABLE = "unreadable: "
-"""Stands in the separator of a message of a Maildir that could not be opened, before the cause."""
-
-
-class DamagedError(DataError):
-    """Packed data that ends too early or is not what it says."""
-
-
-def is_recoded(start: bytes) -> bool:
-    """Whether bytes begin what :func:`unpacked` unpacks or recodes."""
-    return start.startswith((b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-
-
-def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
-    """Return a stream over the unpacked bytes, whatever the file is called.
-
-    gzip, bzip2 and zstd are told by their first bytes, UTF-16 by its byte order mark. Memory
-    stays constant, however much comes out. Closing the result closes ``stream``.
-
-    Raises
-    ------
-    MissingExtraError
-        For zstd without the library for it.
-    """
-    start = stream.read(4)
-    stream.seek(0)
-    inner: Any
-    if start[:2] == b"\x1f\x8b":
-        kind, inner = "gzip", gzip.GzipFile(fileobj=stream, mode="rb")
-    elif start[:3] == b"BZh":
-        kind, inner = "bzip2", bz2.BZ2File(stream, "rb")
-    elif start == b"\x28\xb5\x2f\xfd":
-        kind, inner = "zstd", _zstd(stream)
-    elif start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        kind, inner = "UTF-16", _Recoded(stream)
-    else:
-        return stream
-    return _buffered(_Unpacking(inner, stream, kind, name))
-
-
-def _zstd(stream: BinaryIO) -> Any:
-    try:
-        import zstandard
-    except ImportError as error:
-        stream.close()
-        raise MissingExtraError("report", "Reading zstd files") from error
-    return zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(stream, read_across_frames=True)
-
-
-def _broken() -> tuple[type[BaseException], ...]:
-    broken: list[type[BaseException]] = [EOFError, OSError, ValueError, zlib.error]
-    try:
-        import zstandard
-    except ImportError:
-        pass
-    else:
-        broken.append(zstandard.ZstdError)
-    return tuple(broken)
-
-
-class _Unpacking(io.RawIOBase):
-    """Reads through a decompressor; what is wrong with the data becomes a ``DamagedError``."""
-
-    def __init__(self, inner: Any, outer: BinaryIO, kind: str, name: str) -> None:
-        self._inner = inner
-        self._outer = outer
-        self._kind = kind
-        self._name = name
-        self._given = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            data = self._inner.read(min(len(buffer), CHUNK))
-        except _broken() as error:
-            raise DamagedError(
-                f"{self._name}: the {self._kind} data is damaged or cut off after {self._given:,} bytes "
-                f"({error}); what comes after that could not be read, fetch the file again"
-            ) from error
-        buffer[: len(data)] = data
-        self._given += len(data)
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._inner.close()
-            self._outer.close()
-        super().close()
-
-
-class _Recoded:
-    """UTF-16 read as UTF-8, as PowerShell and Exchange write it."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
-        self._rest = b""
-
-    def read(self, size: int) -> bytes:
-        while not self._rest:
-            data = self._stream.read(CHUNK)
-            self._rest = self._decoder.decode(data, final=not data).encode("utf-8", "replace")
-            if not data:
-                break
-        found, self._rest = self._rest[:size], self._rest[size:]
-        return found
-
-    def close(self) -> None:
-        self._rest = b""
+"""Stands in the separator of what a message of a Maildir lacks, before the cause: all of it, or its end."""
 
 
 class Spool:
@@ -218,20 +104,24 @@ def _mbox_of(path: Path) -> Iterator[bytes]:
         except FileNotFoundError:  # a mail reader has moved it in the meantime
             continue
         except OSError as error:
-            refused.append((place, str(error.strerror)))
+            refused.append((place, f"cannot be read ({error.strerror}); check its permissions"))
             continue
         read = True
         with stream:
             yield f"From {place} Thu Jan  1 00:00:00 1970\n".encode("utf-8", "replace")
             end = b"\n"
-            for line in iter(lambda stream=stream: stream.readline(CHUNK), b""):  # type: ignore[misc]
-                quoted = end == b"\n" and line.lstrip(b">").startswith(b"From ")
-                yield b">" + line if quoted else line
-                end = line[-1:]
+            try:
+                for line in iter(lambda stream=stream: stream.readline(CHUNK), b""):  # type: ignore[misc]
+                    quoted = end == b"\n" and line.lstrip(b">").startswith(b"From ")
+                    yield b">" + line if quoted else line
+                    end = line[-1:]
+            except DamagedError as error:  # one message of many
+                why = str(error).removeprefix(f"{path / folder / name}: ")
+                refused.append((place, " ".join(why.split())))
             yield b"\n" if end == b"\n" else b"\n\n"
     if refused and not read:
         place, why = refused[0]
-        raise DamagedError(f"{path}: none of its messages can be read ({place}: {why}); check their permissions")
+        raise DamagedError(f"{path}: none of its messages can be read; the first: {place} {why}")
     for place, why in refused:  # empty messages; the separator says why they are
         yield f"From {place} Thu Jan  1 00:00:00 1970 {UNREADABLE}{why}\n\n".encode("utf-8", "replace")
 

@@ -46,6 +46,8 @@ class Chunk:
         The objects as they stand in the file, for JSON Lines that stay JSON Lines.
     rejected : list of dict
         Rows that cannot be read: where, why and what they hold.
+    cut : str or None
+        That the file ends here and too early, in words; it is among the rejected as well.
     """
 
     batch: Any
@@ -53,6 +55,7 @@ class Chunk:
     share: float
     lines: list[bytes] | None = None
     rejected: list[dict[str, Any]] = field(default_factory=list)
+    cut: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

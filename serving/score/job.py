@@ -48,6 +48,8 @@ class Done:
         Where the latter are listed.
     seconds : float
         Of this run.
+    cut : list of str
+        Which files ended too early, in words: the output has their rows up to there.
     """
 
     rows: int
@@ -55,6 +57,7 @@ class Done:
     rejected: int
     rejected_file: Path | None
     seconds: float
+    cut: list[str]
 
 
 class Job:
@@ -139,7 +142,7 @@ class Job:
             ) from error
         return Done(
             state.rows, resumed, state.rejected, self.rejected_file if state.rejected else None,
-            time.perf_counter() - started,
+            time.perf_counter() - started, state.cut,
         )  # fmt: skip
 
     def _lock(self, stack: ExitStack) -> None:

@@ -26,7 +26,7 @@ def read(path: Path, at: Position, size: int, keys: Keys) -> Iterator[Chunk]:
         rows: list[dict[str, Any]] = []
         kept: list[tuple[int, bytes]] = []
         rejected: list[dict[str, Any]] = []
-        for data in lines:
+        for data in lines.until_cut():
             text = decoded(data).strip()
             if not text:
                 continue
@@ -45,6 +45,8 @@ def read(path: Path, at: Position, size: int, keys: Keys) -> Iterator[Chunk]:
             if len(rows) >= size or len(rejected) >= size or lines.enough():
                 yield _chunk(lines, rows, kept, rejected, keys)
                 rows, kept, rejected = [], [], []
+        if lines.cut is not None:
+            rejected.append(lines.rejected(lines.cut, ""))
         if rows or rejected:
             yield _chunk(lines, rows, kept, rejected, keys)
     finally:
@@ -76,7 +78,7 @@ def _chunk(
         for place, why in misfits:
             number, line = kept[place]
             rejected.append(lines.rejected(why, line.decode(), number))
-        return Chunk(batch, lines.take(), lines.share, None, rejected)
+        return Chunk(batch, lines.take(), lines.share, None, rejected, lines.cut)
     columns: dict[str, list[Any]] = {
         name: [None if row.get(name) in (None, "") else str(row[name]) for row in rows] for name in GIVEN
     }
@@ -85,7 +87,7 @@ def _chunk(
     batch = pa.RecordBatch.from_pydict(
         {name: pa.array(_valid(found), pa.large_string()) for name, found in columns.items()}
     )
-    return Chunk(batch, lines.take(), lines.share, [line for _, line in kept], rejected)
+    return Chunk(batch, lines.take(), lines.share, [line for _, line in kept], rejected, lines.cut)
 
 
 def _valid(texts: list[Any]) -> list[Any]:

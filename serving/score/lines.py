@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from whybounce.model.errors import DataError
-from whybounce.serving.intake.streams import unpacked
+from whybounce.serving.intake.unpacking import DamagedError, unpacked
 from whybounce.serving.score.chunks import MOST_BYTES, Position
 
 MAX_LINE = 16 * 1024 * 1024
@@ -30,6 +30,7 @@ class Lines:
         self.stream = unpacked(self._raw, str(path))
         self.offset = 0
         self.number = 0
+        self.cut: str | None = None
         self._start = at
         self._taken = 0
 
@@ -54,6 +55,19 @@ class Lines:
             self.offset += len(line)
             yield line.removeprefix(b"\xef\xbb\xbf") if self.number == 1 else line
 
+    def until_cut(self) -> Iterator[bytes]:
+        """Yield lines; packed data that ends too early ends them, see ``cut_off``."""
+        try:
+            yield from self
+        except DamagedError as error:
+            self.cut_off(error)
+
+    def cut_off(self, error: DamagedError) -> None:
+        """Take an early end for the end and note it in ``cut``; raises it where nothing stands before it."""
+        if self.number == 0:
+            raise error
+        self.cut = str(error)
+
     def enough(self) -> bool:
         """Whether the lines since the last chunk are as many bytes as a chunk should have."""
         return self.offset - self._taken >= MOST_BYTES
@@ -61,6 +75,8 @@ class Lines:
     def take(self) -> Position:
         """End a chunk here."""
         self._taken = self.offset
+        if self.cut is not None:  # going on here would only meet it again
+            return Position(self._start.file + 1)
         return Position(self._start.file, self.number, self.offset)
 
     @property

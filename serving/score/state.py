@@ -31,6 +31,8 @@ class State:
         How many times parts were closed; the next ones are named after it.
     rows, rejected : int
         What is in them.
+    cut : list of str
+        Which files ended too early, in words.
     columns : str or None
         See ``Shape.to_text``.
     whole : list of int or None
@@ -44,6 +46,7 @@ class State:
     count: int = 0
     rows: int = 0
     rejected: int = 0
+    cut: list[str] = field(default_factory=list)
     columns: str | None = None
     whole: list[int] | None = None
 

@@ -13,6 +13,7 @@ import pyarrow.csv
 
 from whybounce.model.errors import DataError
 from whybounce.serving.intake.lines import decoded
+from whybounce.serving.intake.unpacking import DamagedError
 from whybounce.serving.score.chunks import Chunk, Position, is_code
 from whybounce.serving.score.jsonlines import plain
 from whybounce.serving.score.lines import Lines
@@ -34,6 +35,9 @@ def read(path: Path, at: Position, size: int, delimiter: str) -> Iterator[Chunk]
         while True:
             try:
                 cells = next(reader, None)
+            except DamagedError as error:
+                lines.cut_off(error)
+                break
             except csv.Error as error:
                 rejected.append(lines.rejected(f"{error}; check the quoting", ""))
                 reader = csv.reader(texts, delimiter=delimiter)
@@ -54,8 +58,10 @@ def read(path: Path, at: Position, size: int, delimiter: str) -> Iterator[Chunk]
             if len(rows) >= size or len(rejected) >= size or lines.enough():
                 yield Chunk(_strings(names, rows), lines.take(), lines.share, None, rejected)
                 rows, rejected = [], []
+        if lines.cut is not None:
+            rejected.append(lines.rejected(lines.cut, ""))
         if rows or rejected:
-            yield Chunk(_strings(names, rows), lines.take(), lines.share, None, rejected)
+            yield Chunk(_strings(names, rows), lines.take(), lines.share, None, rejected, lines.cut)
     finally:
         lines.close()
 

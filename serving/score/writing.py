@@ -53,6 +53,7 @@ class Writing:
         self._rejects: BinaryIO | None = None
         self._begun: float | None = None
         self._rows = self._rejected = 0
+        self._cut: list[str] = []
         self._position = state.position
         self._failed = False
 
@@ -74,6 +75,8 @@ class Writing:
             self._rejects.write("".join(lines).encode("utf-8", "replace"))
         self._rows += chunk.batch.num_rows
         self._rejected += len(chunk.rejected)
+        if chunk.cut is not None:
+            self._cut.append(chunk.cut)
         self._position = chunk.after
         self._failed = False
         if time.monotonic() - self._begun >= self._checkpoint:
@@ -103,8 +106,10 @@ class Writing:
         state.position = self._position
         state.rows += self._rows
         state.rejected += self._rejected
+        state.cut += self._cut
         state.columns = self._shape.to_text() if self._shape is not None else None
         self._rows = self._rejected = 0
+        self._cut = []
         self._begun = None
         state.save(self._folder)
 

@@ -57,8 +57,7 @@ def _read_mbox(source: Source) -> Read:
             where = f"{source.name}/{place}" if in_maildir else f"{source.name}:{number}"
             refused = separator.partition(UNREADABLE.encode())[2] if in_maildir and not data.strip() else b""
             if refused:
-                why = refused.decode("utf-8", "replace").strip()
-                yield Skipped(where, f"cannot be read ({why}); check its permissions")
+                yield Skipped(where, refused.decode("utf-8", "replace").strip())
                 continue
             yield from _records(_QUOTED.sub(rb"\1", data), where)
 
