@@ -23,7 +23,8 @@ from whybounce.model.taxonomy import REPORT_LINES
 from whybounce.serving.cli import app
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.report.addresses import Decision
-from whybounce.serving.report.counts import Counter, Counts
+from whybounce.serving.report.counter import Counter
+from whybounce.serving.report.counts import Counts
 from whybounce.serving.report.document import Report, build
 from whybounce.serving.report.policy import Policy, Repeated, Suppression, read_policy
 from whybounce.serving.report.render import address_list, safe_cell, to_csv, to_html, to_json, to_markdown

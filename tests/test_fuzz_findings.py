@@ -18,7 +18,7 @@ from whybounce.serving.intake.formats import format_named
 from whybounce.serving.intake.messages import read_message
 from whybounce.serving.intake.open import from_bytes, read
 from whybounce.serving.intake.record import BounceRecord
-from whybounce.serving.report.counts import Counter
+from whybounce.serving.report.counter import Counter
 from whybounce.serving.report.document import build
 from whybounce.serving.report.render import address_list, to_json
 

@@ -147,7 +147,7 @@ def _format(name: str | None, paths: list[str]) -> Format | None:
 def _count(files: list[str], format: Format | None, classifier: BounceClassifier, counts: Counts) -> None:
     from whybounce.serving.intake.formats import FormatError
     from whybounce.serving.intake.open import misread, read, sources
-    from whybounce.serving.report.counts import Counter
+    from whybounce.serving.report.counter import Counter
 
     counter = Counter(classifier, counts)
     skipped = _Pieces()

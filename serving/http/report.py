@@ -161,7 +161,7 @@ def _counted(service: Service, classifier: BounceClassifier, file: IO[bytes], na
     from whybounce.serving.intake.formats import EmptyError, FormatError, formats
     from whybounce.serving.intake.open import misread, read
     from whybounce.serving.intake.unpacking import unpacked
-    from whybounce.serving.report.counts import Counter
+    from whybounce.serving.report.counter import Counter
 
     limit = _Limit(service.settings.max_report * UNPACKED, time.monotonic() + service.settings.report_timeout)
     source = Source(name, lambda: limit.guarded(unpacked(_again(file), name)))

@@ -27,7 +27,7 @@ from whybounce.serving.intake.judge import agrees, judge
 from whybounce.serving.intake.open import head
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.report.addresses import Decision
-from whybounce.serving.report.counts import Counter
+from whybounce.serving.report.counter import Counter
 from whybounce.serving.report.document import build
 from whybounce.serving.report.render import address_list, to_csv, to_json, to_markdown
 

@@ -7,7 +7,8 @@ import itertools
 import re2
 
 from whybounce.serving.intake.messages.failure import ADDRESS, Failure, one_line, status_in, temporary
-from whybounce.serving.intake.messages.mime import Mail, fields_of
+from whybounce.serving.intake.messages.header import fields_of
+from whybounce.serving.intake.messages.mime import Mail
 from whybounce.serving.intake.record import Outcome
 
 # <a@example.com>: text, and Postfix's <a@example.com> (expanded from <b@example.org>): text

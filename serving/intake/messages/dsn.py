@@ -5,7 +5,8 @@ from __future__ import annotations
 import re2
 
 from whybounce.serving.intake.messages.failure import Failure, clean_address, one_line, status_in
-from whybounce.serving.intake.messages.mime import Fields, Mail, fields_of
+from whybounce.serving.intake.messages.header import Fields, fields_of
+from whybounce.serving.intake.messages.mime import Mail
 from whybounce.serving.intake.record import Outcome
 
 MAX_RECIPIENTS = 10_000

@@ -10,7 +10,8 @@ import re2
 
 from whybounce.serving.intake.messages.blocks import failure
 from whybounce.serving.intake.messages.failure import ADDRESS, Failure, one_line, status_in
-from whybounce.serving.intake.messages.mime import Mail, fields_of
+from whybounce.serving.intake.messages.header import fields_of
+from whybounce.serving.intake.messages.mime import Mail
 
 # What administrators are told is the same in all languages: an address, perhaps a host, and a reply.
 _ONLY_ADDRESS = re2.compile(rf"^\s*'?{ADDRESS}'?(?:\s*\(?<?mailto:[^\s]*)?\s*$")

@@ -6,7 +6,8 @@ import re2
 
 from whybounce.serving.intake.messages.blocks import STILL, cut_at, failure, reporting_host
 from whybounce.serving.intake.messages.failure import ADDRESS, Failure
-from whybounce.serving.intake.messages.mime import Fields, Mail
+from whybounce.serving.intake.messages.header import Fields
+from whybounce.serving.intake.messages.mime import Mail
 
 _COPY = ("------ this is a copy of", "------ the body of the message is", "--- the header of the original")
 _LISTS = re2.compile(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from whybounce.serving.intake.messages.failure import Failure, clean_address, first_address, one_line
-from whybounce.serving.intake.messages.mime import Fields, Mail, fields_of
+from whybounce.serving.intake.messages.header import Fields, fields_of
+from whybounce.serving.intake.messages.mime import Mail
 from whybounce.serving.intake.record import Outcome
 
 _HOTMAIL = "X-HmXmrOriginalRecipient"  # of Microsoft's junk mail reporting: the complaint has no report part

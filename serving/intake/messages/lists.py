@@ -12,7 +12,8 @@ from whybounce.serving.intake.messages.failure import (
     one_line,
     recipients_of,
 )
-from whybounce.serving.intake.messages.mime import Fields, Mail, fields_of
+from whybounce.serving.intake.messages.header import Fields, fields_of
+from whybounce.serving.intake.messages.mime import Mail
 from whybounce.serving.intake.record import Outcome
 
 _REFUSED = re2.compile(

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import re2
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
-from whybounce.serving.intake.messages.mime import MAX_MESSAGE
+from whybounce.serving.intake.messages.bounds import MAX_MESSAGE
 from whybounce.serving.intake.messages.read import read_message
 from whybounce.serving.intake.streams import UNREADABLE
 

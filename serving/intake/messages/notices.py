@@ -5,7 +5,8 @@ from __future__ import annotations
 import re2
 
 from whybounce.serving.intake.messages.failure import Failure, all_addresses, clean_address, first_address, one_line
-from whybounce.serving.intake.messages.mime import Fields, Mail
+from whybounce.serving.intake.messages.header import Fields
+from whybounce.serving.intake.messages.mime import Mail
 from whybounce.serving.intake.record import Outcome
 
 _MAX_REPLY = 2000  # characters of an auto-reply: what it says stands at the beginning

@@ -16,8 +16,9 @@ from whybounce.serving.intake.messages.exim import exim
 from whybounce.serving.intake.messages.failure import Failure, recipients_of, statuses_in
 from whybounce.serving.intake.messages.feedback import feedback
 from whybounce.serving.intake.messages.gmail import gmail
+from whybounce.serving.intake.messages.header import Fields
 from whybounce.serving.intake.messages.lists import lists
-from whybounce.serving.intake.messages.mime import Fields, Mail, open_mail
+from whybounce.serving.intake.messages.mime import Mail, open_mail
 from whybounce.serving.intake.messages.receipts import receipt
 from whybounce.serving.intake.messages.sendmail import sendmail
 from whybounce.serving.intake.messages.yahoo import yahoo

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re2
 
 from whybounce.serving.intake.messages.failure import Failure, clean_address, first_address, one_line
-from whybounce.serving.intake.messages.mime import Fields, Mail, fields_of
+from whybounce.serving.intake.messages.header import Fields, fields_of
+from whybounce.serving.intake.messages.mime import Mail
 from whybounce.serving.intake.record import Outcome
 
 # "Your message … was read on …", below a subject that begins with Read or Not read

@@ -6,7 +6,8 @@ import re2
 
 from whybounce.serving.intake.messages.blocks import angle_blocks, failure
 from whybounce.serving.intake.messages.failure import Failure
-from whybounce.serving.intake.messages.mime import Mail, fields_of
+from whybounce.serving.intake.messages.header import fields_of
+from whybounce.serving.intake.messages.mime import Mail
 
 _SENDER = re2.compile(r"(?i)mailer-daemon@(?:[a-z0-9-]+\.)*(?:yahoo|aol)\.[a-z.]{2,6}\b")
 _GREETING = re2.compile(r"(?i)message from\s+((?:[a-z0-9-]+\.)*yahoo\.[a-z.]{2,6}[a-z])\b")
