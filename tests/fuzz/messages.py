@@ -24,7 +24,7 @@ _FOLDER = FIXTURES / "messages"
 _MESSAGES = "whybounce.serving.intake.messages"
 _NAMES = (
     "read mime bounds header text dsn notices delays feedback receipts plain_mta exim sendmail yahoo gmail domino"
-    " amazon_ses exchange_ndr lists fallback blocks failure"
+    " amazon_ses exchange_ndr lists fallback phrases blocks failure"
 )
 _MODULES = tuple(f"{_MESSAGES}.{name}" for name in _NAMES.split())
 TAIL = b"""From tail@example.net Thu Jan  1 00:00:00 1970

@@ -9,6 +9,7 @@ import re2
 from whybounce.serving.intake.messages.failure import ADDRESS, Failure, one_line, status_in, temporary
 from whybounce.serving.intake.messages.header import fields_of
 from whybounce.serving.intake.messages.mime import Mail
+from whybounce.serving.intake.messages.phrases import any_of
 from whybounce.serving.intake.record import Outcome
 
 # <a@example.com>: text, and Postfix's <a@example.com> (expanded from <b@example.org>): text
@@ -106,9 +107,10 @@ def cut_at(mail: Mail, text: str, *marks: str) -> str:
     return text[:place]
 
 
-_HEADER = re2.compile(
-    r"(?mi)^(?:return-path|received|message-id|from|to|date|subject|mime-version|dkim-signature):[ \t]?"
-)
+_HEADER = any_of(
+    "return-path", "received", "message-id", "from", "to", "date", "subject", "mime-version", "dkim-signature",
+    before="^", after=":",
+)  # fmt: skip
 _FOLLOWS = re2.compile(r"(?i)\n[^\n]{0,100}\b(?:original|returned|header|copy|message)[^\n]{0,100}\s*$")
 
 _MAX_HEADER = 16 * 1024

@@ -7,43 +7,19 @@ import re2
 from whybounce.serving.intake.messages.blocks import angle_blocks, cut_at, cut_header, failure
 from whybounce.serving.intake.messages.failure import Failure, all_addresses, one_line, paragraphs, recipients_of
 from whybounce.serving.intake.messages.mime import Mail
+from whybounce.serving.intake.messages.phrases import ABOUT_MAIL, DELAYED_SUBJECTS, PASSED_ON, SUBJECTS
 
-_SUBJECTS = re2.compile(
-    r"(?i)undeliver|delivery (?:has )?(?:fail|status|problem|error|notif|delay)|deliver(?:y"
-    r"|ed)? (?:un)?success|returned mail"
-    r"|fail(?:ed|ure)[ -](?:notice|mail|deliver|to deliver)|mail (?:delivery|system|could not)"
-    r"|could not (?:be )?deliver|not delivered"
-    r"|non[- ]?deliver|message (?:could not|not|blocked|delayed)|returned to sender|unzustell"
-    r"|nicht zu(?:ge)?stell|unzustellbar"
-    r"|non remis|non distribu|échec de (?:la )?(?:remise|distribution)|no (?:se (?:pudo|ha podido) entregar|entregado)"
-    r"|n[ãa]o (?:foi )?entreg|devol|mancat[ao] (?:recapito|consegna)|niet (?:be|af)gelever|onbestelbaar"
-    r"|не доставлен|недостав"
-    r"|配信(?:不能|できません)|送信できません|退信|无法(?:投递|送达)|投递失败|반송"
-)
 _DAEMONS = re2.compile(r"(?i)mailer[-_]?daemon|mail[ -]?delivery|mail administrator|system administrator")
 _MASTERS = re2.compile(r"(?i)postmaster")
 _ROBOTS = re2.compile(r"(?i)bounce|no-?reply")
 _ANSWER = re2.compile(r"(?:^|[\s:<(#'\"-])(?:[45]\d\d[ -](?:[#a-zA-Z(<]|[245]\.\d)|#?[45]\.\d{1,3}\.\d{1,3}\b)")
-_ABOUT_MAIL = re2.compile(
-    r"(?i)\b[45]\.\d{1,3}\.\d{1,3}\b|mailbox|e-?mail[ -](?:address|account)|recipient|user unknown|quota|postfach"
-    r"|boîte|buzón|casella"
-)
 _RULE = re2.compile(r"^[\s|]*[-=_*]{5,}.{0,80}[-=_*|]?\s*$")
 _REPLIED = re2.compile(r"(?i)^\s*(?:\[[^\]]{1,40}\]\s*)?(?:re|fwd?|aw|wg|tr|rv|sv|vs|antw|odp|rif|res|enc)\s*:\s")
-# What mail programs write above a message that is passed on, and the field of its sender.
-_PASSED_ON = re2.compile(
-    r"(?im)^[ \t]*(?:-{2,}.{3,60}-{2,}|_{10,}|begin forwarded message:|anfang der weitergeleiteten nachricht:"
-    r"|début du message (?:réexpédié|transféré) ?:|inicio del mensaje reenviado:)[ \t]*\n(?:\s*\n)?(?:.*\n){0,4}?"
-    r"[ \t]*\*?(?:from|von|de|da|van|från|fra|od|от|差出人|发件人)\*? ?[:：]"
-)
 _COPY = (
     "--- below this line", "--- original message", "-----original message", "------ this is a copy",
     "--- the original message",
     "original message headers", "--- header of the original", "--- message header", "--- returned message",
 )  # fmt: skip
-_STILL = re2.compile(
-    r"(?i)delay|will (?:be retried|retry|keep trying|continue)|still trying|not yet been|verzöger|retard"
-)
 
 
 def is_bounce(mail: Mail) -> bool:
@@ -54,7 +30,7 @@ def is_bounce(mail: Mail) -> bool:
     if "List-Unsubscribe" in fields or by_a_person(mail):
         return False
     sender = fields.get("From")[:1000]
-    subject = bool(_SUBJECTS.search(fields.get("Subject")[:1000]))
+    subject = bool(SUBJECTS.search(fields.get("Subject")[:1000]))
     coded = answered(mail.text)
     master = bool(_MASTERS.search(sender))
     if _DAEMONS.search(sender) or _empty_return_path(mail):
@@ -64,7 +40,7 @@ def is_bounce(mail: Mail) -> bool:
     # Shops and parcel services have their deliveries too, and postmasters write letters.
     automatic = bool(_ROBOTS.search(sender)) or "Auto-Submitted" in fields
     if (subject and automatic) or (master and coded):
-        about_mail = bool(_ABOUT_MAIL.search(mail.text[:8000]))
+        about_mail = bool(ABOUT_MAIL.search(mail.text[:8000]))
         return about_mail and (bool(mail.original) or bool(_strangers(mail)))
     return False
 
@@ -77,8 +53,8 @@ def by_a_person(mail: Mail) -> bool:
         return False
     if _REPLIED.match(subject):
         return True
-    automatic = _MASTERS.search(sender) or _ROBOTS.search(sender) or _SUBJECTS.search(subject)
-    return not automatic and bool(_PASSED_ON.search(mail.text[:8000]))
+    automatic = _MASTERS.search(sender) or _ROBOTS.search(sender) or SUBJECTS.search(subject)
+    return not automatic and bool(PASSED_ON.search(mail.text[:8000]))
 
 
 def answered(text: str) -> bool:
@@ -103,7 +79,7 @@ def fallback(mail: Mail) -> list[Failure]:
     if not is_bounce(mail):
         return []
     text = cut_header(mail, cut_at(mail, mail.text, *_COPY))
-    delayed = bool(_STILL.search(mail.fields.get("Subject")))
+    delayed = bool(DELAYED_SUBJECTS.search(mail.fields.get("Subject")))
     blocks = angle_blocks(text)
     if blocks and all(inner.strip() for _, inner in blocks):
         return [failure(address, inner, delayed=delayed) for address, inner in blocks]

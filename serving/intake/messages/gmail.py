@@ -16,14 +16,9 @@ from whybounce.serving.intake.messages.failure import (
     status_in,
 )
 from whybounce.serving.intake.messages.mime import Mail
+from whybounce.serving.intake.messages.phrases import SAID
 from whybounce.serving.intake.record import Outcome
 
-_SAID = re2.compile(
-    r"(?i)(?:the error that the other server returned was|the response from the remote server was|the response was"
-    r"|technical details of (?:permanent|temporary) failure|learn more here|la respuesta (?:del servidor remoto )?fue"
-    r"|die antwort (?:des remoteservers )?(?:war|lautete)|la r(?:é|e)ponse (?:du serveur distant )?(?:(?:é"
-    r"|e)tait|est))[^\n:]{0,20}:[ \t]*"
-)
 _REPLY = re2.compile(r"^\s*[45]\d\d[ -]\S")
 _BY = re2.compile(r"(?i)\bby ([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+)")
 _ONLY_ADDRESSES = re2.compile(rf"^(?:\s*{ADDRESS}\s*)+$")
@@ -64,7 +59,7 @@ def _recipients(mail: Mail, text: str) -> list[str]:
 
 def _diagnostic(text: str) -> str:
     """Return the answer of the other server, else the paragraph that says most."""
-    said = list(_SAID.finditer(text))
+    said = list(SAID.finditer(text))
     if said:
         rest = text[said[-1].end() :].lstrip("\n")
         if rest.strip():
