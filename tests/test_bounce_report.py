@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postfix_log import Truth, generate
-from typer.testing import CliRunner, Result
+from report_cli import call, here, ok
+from typer.testing import CliRunner
 
 from whybounce.model.errors import DataError
 from whybounce.model.predictor import BounceClassifier
@@ -30,27 +31,11 @@ from whybounce.serving.report.policy import Policy, Repeated, Suppression, read_
 from whybounce.serving.report.render import address_list, safe_cell, to_csv, to_html, to_json, to_markdown
 from whybounce.serving.report.state import from_state, to_state
 
+__all__ = ["here"]
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown"
 FULL = "552 5.2.2 <{}>: Mailbox full"
 DNSBL = "554 5.7.1 client [192.0.2.1] blocked using zen.spamhaus.org"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    return tmp_path
-
-
-def call(*arguments: str, text: str | None = None) -> Result:
-    return CliRunner().invoke(app, ["report", *arguments], input=text)
-
-
-def ok(*arguments: str, text: str | None = None) -> Result:
-    done = call(*arguments, text=text)
-    assert done.exit_code == 0, (done.output, done.exception)
-    return done
 
 
 def bounce(to: str, text: str = UNKNOWN, day: float = 0, **more: Any) -> BounceRecord:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from report_cli import here
 from typer.testing import CliRunner, Result
 
 from whybounce.model.errors import DataError
@@ -18,16 +19,11 @@ from whybounce.serving.cli import app
 from whybounce.serving.score import Scorer
 from whybounce.serving.score.job import Job
 
+__all__ = ["here"]
+pytestmark = pytest.mark.usefixtures("here")
 PACKED = {"gz": gzip.compress, "bz2": lambda data: bz2.compress(data, 1), "zst": zstandard.compress}
 PACKERS = pytest.mark.parametrize("packed", PACKED)
 ROWS = 3_000
-TOLD = r"the (gzip|bzip2|zstd) data is damaged or cut off after [\d,]+ bytes"
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
 
 
 def cut(name: str, line: Callable[[int], str], first: str = "") -> Path:

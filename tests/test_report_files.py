@@ -14,36 +14,17 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from report_cli import call, figures, here
 from test_cli import Run, run
-from typer.testing import CliRunner, Result
 
-from whybounce.serving.cli import app
 from whybounce.serving.intake.format import Skipped
 from whybounce.serving.intake.formats import EmptyError
 from whybounce.serving.intake.open import misread, read, sources
 from whybounce.serving.intake.record import BounceRecord, Outcome
 
-__all__ = ["run"]
+__all__ = ["here", "run"]
 LOG = "mx postfix"
 UNKNOWN = "550 5.1.1 <{}>: User unknown"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    return tmp_path
-
-
-def report(*arguments: str, text: bytes | None = None) -> Result:
-    return CliRunner().invoke(app, ["report", *arguments], input=text)
-
-
-def figures(*arguments: str) -> dict[str, object]:
-    done = report(*arguments, "--json")
-    assert done.exit_code == 0, (done.output, done.exception)
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
 
 
 def written(name: str, data: str | bytes, day: int = 9) -> Path:
@@ -140,7 +121,7 @@ def test_one_file_does_not_cost_the_report_of_the_others(here: Path) -> None:
     written("mail.log.9", "")
     written("notes.txt", "Dear reader,\nthis is a letter.\n")
     written("photo.jpg", bytes(range(256)) * 20)
-    done = report(".", "--json")
+    done = call(".", "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["sources"] == [
         {"name": "./mail.log", "format": "postfix", "records": 1, "skipped": 0},
@@ -150,7 +131,7 @@ def test_one_file_does_not_cost_the_report_of_the_others(here: Path) -> None:
     ]
     for words in ("mail.log.9: is empty", "notes.txt: is in no known format", "photo.jpg: is in no known format"):
         assert words in done.stderr
-    assert "could not be read: 2" in report(".").stdout
+    assert "could not be read: 2" in call(".").stdout
 
 
 @pytest.mark.parametrize(
@@ -159,7 +140,7 @@ def test_one_file_does_not_cost_the_report_of_the_others(here: Path) -> None:
 def test_when_nothing_can_be_read_the_first_is_told(here: Path, data: str, message: str) -> None:
     written("a.log", data)
     written("b.log", data)
-    done = report("a.log", "b.log")
+    done = call("a.log", "b.log")
     assert done.exit_code == 1
     assert f"a.log: {message}" in str(done.exception).replace("is in no", "in no")
 
@@ -172,7 +153,7 @@ def test_empty_is_an_error_of_its_own(here: Path) -> None:
 
 def test_a_wrong_format_is_told(here: Path, run: Run) -> None:
     written("mail.log", delivery("ann@example.com", "bounced", UNKNOWN))
-    done = report("mail.log", "--format", "exim")
+    done = call("mail.log", "--format", "exim")
     assert done.exit_code == 1
     assert "nothing in it is in the format exim; it looks like postfix" in str(done.exception)
     assert "it looks like postfix" in run("predict", here / "mail.log", "--format", "exim").words
@@ -309,13 +290,13 @@ def test_reports_of_machines_are_one_report_to_the_byte(here: Path) -> None:
     written("one/all.log", "".join(days[::2]))
     written("two/all.log", "".join(days[1::2]))
     for machine in ("one", "two"):
-        assert report(f"{machine}/all.log", "-o", f"{machine}.json").exit_code == 0
+        assert call(f"{machine}/all.log", "-o", f"{machine}.json").exit_code == 0
     lists = {}
     for name, arguments in {
         "whole": ["all.log"], "again": ["all.log"], "merged": ["--merge", "two.json", "--merge", "one.json"],
     }.items():  # fmt: skip
         outputs = [part for form in ("html", "md", "csv", "json") for part in ("-o", f"{name}.{form}")]
-        done = report(*arguments, "--suppress-list", f"{name}.list", *outputs)
+        done = call(*arguments, "--suppress-list", f"{name}.list", *outputs)
         assert done.exit_code == 0
         lists[name] = Path(f"{name}.list").read_bytes()
     assert lists["whole"] == lists["again"] == lists["merged"]
@@ -345,7 +326,7 @@ SENDER = (
 def test_nobody_is_listed_for_a_fault_of_the_sender(here: Path, said: str) -> None:
     lines = [delivery("ann@example.com", "bounced", said, when=f"Mar {day:2} 09:00:00") for day in range(1, 9)]
     written("mail.log", "".join(lines))
-    done = report("mail.log", "--suppress-list", "out.csv")
+    done = call("mail.log", "--suppress-list", "out.csv")
     assert done.exit_code == 0
     assert len(Path("out.csv").read_text("utf-8").splitlines()) == 1
     assert "Stop mailing" not in done.stdout
@@ -358,7 +339,7 @@ def test_no_policy_lists_anybody_for_a_fault_of_the_sender(here: Path, reason: s
     written("mail.log", delivery("ann@example.com", "bounced", UNKNOWN))
     for text in (f'[suppress]\nonce = ["{reason}"]\n', f"[suppress.repeated]\n{reason} = {{ times = 2, days = 9 }}\n"):
         written("policy.toml", text)
-        done = report("mail.log", "--policy", "policy.toml")
+        done = call("mail.log", "--policy", "policy.toml")
         assert done.exit_code == 1
         assert f"{reason} is no fault of an address" in str(done.exception)
 
@@ -370,7 +351,7 @@ def test_what_was_put_off_and_came_through_is_no_bounce(here: Path) -> None:
     written("mail.log", late)
     found = figures("mail.log")
     assert (found["sent"], found["bounced"], found["delivered"], found["deferred"]) == (1, 0, 1, 1)
-    assert "put off: greylisted 1" in report("mail.log").stdout
+    assert "put off: greylisted 1" in call("mail.log").stdout
 
 
 def test_the_report_says_what_to_do(here: Path) -> None:
@@ -382,7 +363,7 @@ def test_the_report_says_what_to_do(here: Path) -> None:
     lines = "".join(delivery(to, "bounced", said.format(to)) for to, said in rows)
     written("mail.log", lines + delivery("dora@example.com", "sent", "250 ok"))
     outputs = [part for form in ("html", "md", "csv", "json") for part in ("-o", f"r.{form}")]
-    shown = report("mail.log", *outputs).stdout
+    shown = call("mail.log", *outputs).stdout
     page, text = Path("r.html").read_text("utf-8"), Path("r.md").read_text("utf-8")
     for words in (
         "Stop mailing 1 address:", "Mail 1 address again",
