@@ -90,6 +90,9 @@ _PHASE_PATTERNS = (
     (Phase.AUTH, _ANSWERED + r"auth\b"),
     (Phase.EHLO, _ANSWERED + r"(ehlo|helo|lhlo)\b|performing the (ehlo|helo) handshake|refused to talk to me"),
     (Phase.EHLO, r"but my name was rejected"),
+    (Phase.RCPT, r"(noqueue|milter) reject( warning)? rcpt from"),
+    (Phase.DATA, r"(noqueue|milter) reject( warning)? (data|bdat|end of message) from"),
+    (Phase.MAIL, r"(noqueue|milter) reject( warning)? mail from (HOST|unknown)"),
     (Phase.CONNECT, r"initial connection|initial server greeting|server greeting|connect to HOST|connection banner"),
     (Phase.CONNECT, r"but greeting failed"),
 )
@@ -195,7 +198,7 @@ def _phase(template: str) -> Phase | None:
         "reply" in template or "response" in template or "after" in template or "sending" in template
         or "rcpt" in template or "mail" in template or "initial" in template or "greeting" in template
         or "connect" in template or "handshake" in template or "refused" in template or "banner" in template
-        or "data" in template
+        or "data" in template or "milter" in template
     ):  # fmt: skip
         return None
     hits = _PHASES.Match(template)
@@ -256,8 +259,11 @@ def _codes(statement: str) -> tuple[int | None, str | None]:
             rank = 2
         if best is None or rank < best[0]:
             best = (rank, index, token)
-    code = int(best[2]) if best else None
-    return code, status
+    if best is None:
+        return None, status
+    # The status that stands behind the code is of the same reply; an earlier one may be a summary.
+    behind = tokens[best[1] + 1] if best[1] + 1 < len(tokens) else ""
+    return int(best[2]), behind if is_enhanced_status(behind) else status
 
 
 def _blocklist(tokens: list[str]) -> str | None:

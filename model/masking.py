@@ -57,11 +57,19 @@ _BEFORE_A_CODE = frozenset(
         "transfail",
     ]
 )
+_LETTERS = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
+)
+"""Letters that are no accented ones, as people write them who have none of these."""
 _NORMALISE = _CONTROL | _INVISIBLE
 _NEVER_KEPT = frozenset(["ADDR", "IP", "ID", "NUM"])
 
 MEMO_SIZE = 65536
 """Tokens whose masks are remembered."""
+TEMPLATES_KEPT = 16384
+"""Masked texts whose templates are remembered."""
+MAX_KEPT = 512
+"""Longest of these."""
 _NORMALISE_BYTES = bytes(ord(" ") if char in _NORMALISE else char for char in range(256))
 _SPLIT = {**_SEPARATORS, ord("："): ":"}
 _SPLIT_ALL = _SPLIT | _NORMALISE
@@ -108,13 +116,13 @@ def _composed(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Lower-case and drop accents, so that ``Usuário`` and ``usuario`` are one word."""
+    """Lower-case and drop accents, so that ``Usuário`` and ``usuario`` are one word, and ``ł`` and ``l`` one letter."""
     text = text.lower()
     if text.isascii():
         return text
     decomposed = unicodedata.normalize("NFD", text)
-    kept = "".join(char for char in decomposed if not ("̀" <= char <= "ͯ"))
-    return unicodedata.normalize("NFC", kept)
+    kept = "".join(char for char in decomposed if not ("\u0300" <= char <= "\u036f"))
+    return unicodedata.normalize("NFC", kept.translate(_LETTERS))
 
 
 def template_of(text: str) -> str:
@@ -140,7 +148,7 @@ def template_of(text: str) -> str:
         or "M NUM" in template or "P IP" in template or "R ADDR" in template or "T HOST" in template
         or "D ID" in template or "L URL" in template or "L DNSBL" in template
     ):  # fmt: skip
-        return " ".join(_canonical(template.split()))
+        return _CANONICAL[template]
     return template
 
 
@@ -399,4 +407,17 @@ def _mask_piece(piece: str) -> str:
     return _vendor_code([piece]) or "ID"
 
 
+class _Canonical(dict[str, str]):
+    """Masked text -> its template, as :func:`_canonical` makes it; filled as texts are met."""
+
+    def __missing__(self, masked: str) -> str:
+        template = " ".join(_canonical(masked.split()))
+        if len(masked) <= MAX_KEPT:
+            if len(self) >= TEMPLATES_KEPT:
+                self.clear()
+            self[masked] = template
+        return template
+
+
+_CANONICAL = _Canonical()
 _MASKS = _Masks()

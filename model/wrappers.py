@@ -9,11 +9,14 @@ from whybounce.model.vocabulary import REPLY_CODES
 
 _HOST = r"HOST(?: @\w+)?(?: IP)*(?: NUM)?"
 _WRAPPERS = re2.compile(
-    r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|remote protocol error|x \w+) )+"
+    r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|remote protocol error|x \w+( info)?) "
+    r"([245]\.\d{1,3}\.\d{1,3} )?)+"
     rf"|^(ADDR |to |from |recipient )*host {_HOST} (said|refused to talk to me) "
     r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|auth \w+|\w+)"
     r"( command)?( \w*command)?$"
     r"|\bon NUM mx HOST( @\w+)?( IP)?"
+    # What Postfix writes into its log behind a refusal of its own.
+    r"|(\bfrom( ADDR| HOST)? )?(\bto( ADDR| HOST)? )?\bproto (e?smtps?|lmtp)( helo( \S+)?)?$"
 )
 
 _FIRST_WORDS = frozenset(
@@ -34,6 +37,9 @@ _QUOTES = (
     r"server responded with",
     rf"{_HOST} said",
     r"refused to talk to me",
+    # Postfix's own refusals, as its log has them.
+    rf"(?:noqueue|milter) (?:reject|discard|hold|warn|filter)(?: warning)? \w+(?: \w+){{0,2}} from (?:{_HOST}|unknown)"
+    r"(?: IP)?",
     # Cisco's bounce profile: the status in words, then the quoted reply.
     r"\d\.\d\.\d (?:other mail system problem|unknown address error|other address status|other network problem)",
     r"smtp error from remote (?:mail )?(?:server|mailer)"
@@ -52,7 +58,7 @@ def innermost(template: str) -> str:
     if not (
         "said" in template or "last " in template or "was" in template or "returned" in template
         or "remote mail" in template or "responded" in template or "talk to me" in template
-        or "other " in template or "unknown address" in template
+        or "other " in template or "unknown address" in template or "noqueue" in template or "milter" in template
     ):  # fmt: skip
         return template
     # From the end: the last quotation that says anything is the innermost, and a hostile
@@ -68,7 +74,10 @@ def statement_words(inner: str) -> str:
     stripped = inner
     for _ in range(3):
         if stripped.partition(" ")[0] not in _FIRST_WORDS and not (
-            "in reply to" in stripped or "in response to" in stripped or "NUM mx HOST" in stripped
+            "in reply to" in stripped
+            or "in response to" in stripped
+            or "NUM mx HOST" in stripped
+            or " proto " in stripped
         ):
             break
         shorter = _WRAPPERS.sub("", stripped).strip()

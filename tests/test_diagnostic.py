@@ -334,3 +334,34 @@ def test_parsing_hostile_text_is_quick(piece: str) -> None:
     start = time.perf_counter()
     parse(hostile)
     assert time.perf_counter() - start < 1.0
+
+
+_BEHIND = "from=<a@example.com> to=<b@example.net> proto=ESMTP helo=<mail.example.com>"
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "status", "command"),
+    [
+        (
+            f"NOQUEUE: reject: RCPT from unknown[192.0.2.1]: 454 4.7.1 <b@example.net>: Relay access denied; {_BEHIND}",
+            "ADDR relay access denied", "4.7.1", "rcpt",
+        ),
+        (
+            "Mar  3 10:11:12 mx postfix/smtpd[123]: NOQUEUE: reject: RCPT from mail.example.com[192.0.2.1]: 550 5.1.1 "
+            "<b@example.net>: User unknown; from=<> to=<b@example.net> proto=SMTP helo=<mail>",
+            "ADDR user unknown", "5.1.1", "rcpt",
+        ),
+        (f"milter-reject: DATA from unknown[192.0.2.1]: 550 5.7.1 Command rejected; {_BEHIND}", "command rejected",
+         "5.7.1", "data"),
+        (f"4A5B6C7D8E9: milter-reject: END-OF-MESSAGE from mail.example.com[192.0.2.1]: 5.7.1 No thanks; {_BEHIND}",
+         "no thanks", "5.7.1", "data"),
+        ("Status: 5.0.0 X-Supplementary-Info: <mx.example.com #5.0.0 smtp;550 5.1.1 No such user>",
+         "HOST smtp no such user", "5.1.1", None),
+        ("550 Service of mail proto", "service of mail proto", None, None),
+    ],
+)  # fmt: skip
+def test_what_logs_and_summaries_put_around_an_answer(
+    text: str, words: str, status: str | None, command: str | None
+) -> None:
+    found = parse(text)
+    assert (found.words, found.enhanced_status, found.command) == (words, status, command)
