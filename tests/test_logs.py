@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import io
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from whybounce.serving.intake.format import Skipped, Source
-from whybounce.serving.intake.formats import format_named, formats
+from whybounce.serving.intake.format import Head, Skipped, Source
+from whybounce.serving.intake.formats import format_named, formats, recognise
 from whybounce.serving.intake.open import from_bytes, head, read, sources
 from whybounce.serving.intake.record import BounceRecord
 
@@ -46,6 +48,24 @@ def test_no_fixture_is_taken_for_another_format() -> None:
         claims = {form.name: form.recognise(head(source)) for form in formats()}
         best = max(claims, key=lambda name: claims[name])
         assert best == path.parent.name, claims
+
+
+@pytest.mark.parametrize("name", ["diagnostic", "text"])
+def test_a_table_that_holds_lines_of_a_log_is_a_table(name: str) -> None:
+    for path in FILES:
+        if path.parent.name not in LOGS[:5]:
+            continue
+        lines = path.read_text("utf-8", "replace").splitlines()
+        objects = "".join(json.dumps({"id": number, name: line}) + "\n" for number, line in enumerate(lines))
+        assert format_of(objects) == "jsonl", path
+        cells = io.StringIO()
+        csv.writer(cells).writerows([("id", name), *enumerate(lines)])
+        assert format_of(cells.getvalue()) == "csv", path
+
+
+def format_of(text: str) -> str | None:
+    found = recognise(Head("x", text.encode()))
+    return found.name if found else None
 
 
 SEEDS = {form: [path.read_bytes() for path in FILES if path.parent.name == form] for form in LOGS}

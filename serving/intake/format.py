@@ -14,6 +14,9 @@ from whybounce.serving.intake.record import BounceRecord
 HEAD_BYTES = 65536
 """How much of a source a format may look at to recognise it."""
 
+GUESSED = 0.6
+"""What a table claims whose columns are told by what stands in them; more than lines of text do."""
+
 
 class Group(StrEnum):
     """What kind of thing a format is."""

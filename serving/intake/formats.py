@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 
 from whybounce.model.errors import WhybounceError
-from whybounce.serving.intake.format import Format, Head
+from whybounce.serving.intake.format import GUESSED, Format, Head
 
 _MODULES: tuple[str, ...] = (
     "kumomta",
@@ -26,6 +26,10 @@ _MODULES: tuple[str, ...] = (
     "tables",
 )
 """Modules of this package, in the order in which equal claims are decided."""
+
+_LOGS = frozenset(["opensmtpd", "qmail", "postfix", "exim", "sendmail"])
+"""Formats of lines; a cell of a table, or a value of a JSON object, may hold a whole one."""
+_TABLES = frozenset(["csv", "tsv", "csv-semicolon", "jsonl"])
 
 SURE_ENOUGH = 0.5
 """A claim below this is none."""
@@ -59,6 +63,8 @@ def format_named(name: str) -> Format:
 
 def recognise(head: Head) -> Format | None:
     """Return the format that is surest of this source; None when no one is."""
-    claims = [(known.recognise(head), -place, known) for place, known in enumerate(formats())]
-    best = max(claims, key=lambda claim: claim[:2], default=None)
-    return best[2] if best is not None and best[0] >= SURE_ENOUGH else None
+    claims = {known: known.recognise(head) for known in formats()}
+    if any(claims[known] not in (0.0, GUESSED) for known in formats() if known.name in _TABLES):
+        claims = {known: claim for known, claim in claims.items() if known.name not in _LOGS}
+    best = max(claims, key=claims.__getitem__)  # the first of equals
+    return best if claims[best] >= SURE_ENOUGH else None
