@@ -106,9 +106,9 @@ def _records(row: dict[str, str], outcome: Outcome, where: str) -> Read:
             text or general if failed else "",
             recipient,
             remote_host=host_of(found[1]) if found else None,
-            reporting_mta=row.get("server-hostname") or None,
+            reporting_mta=row.get("server-hostname", "").strip() or None,
             message_id=bare_id(row.get("message-id")),
-            event_id=row.get("internal-message-id") or None,
+            event_id=row.get("internal-message-id", "").strip() or None,
             occurred_at=_time(row.get("date-time")),
             source=where,
         )

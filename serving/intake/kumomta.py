@@ -6,11 +6,11 @@ The campaign is the one in the queue name (``campaign:tenant@domain``), else ``c
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
+from whybounce.serving.intake.halves import loads
 from whybounce.serving.intake.joining import Pending, host_of, queue_of
 from whybounce.serving.intake.lines import bare_id, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
@@ -30,7 +30,7 @@ _MOST = 1000
 
 def _loads(line: str) -> Any:
     try:
-        return json.loads(line)
+        return loads(line)
     except (ValueError, RecursionError):
         return None
 
@@ -123,8 +123,8 @@ def _campaign(row: dict[str, Any]) -> str | None:
     queue = row.get("queue")
     if isinstance(queue, str):
         campaign, colon, _ = queue.partition("@")[0].partition(":")
-        if colon and campaign:
-            return campaign
+        if colon and campaign.strip():
+            return campaign.strip()
     return _text(_inside(row, "meta", "campaign")) or _text(_inside(row, "headers", "x-campaign"))
 
 
@@ -136,7 +136,7 @@ def _inside(row: dict[str, Any], part: str, name: str) -> Any:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def _status(code: Any) -> str | None:

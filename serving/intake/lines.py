@@ -57,4 +57,4 @@ def id_before(line: str, mark: int) -> str:
 
 def bare_id(text: str | None) -> str | None:
     """Return a Message-ID without its angle brackets; None for an empty one."""
-    return (text or "").strip().removeprefix("<").removesuffix(">") or None
+    return (text or "").strip().removeprefix("<").removesuffix(">").strip() or None

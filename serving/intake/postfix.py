@@ -104,7 +104,7 @@ def _delivery(
     if outcome is None:
         return None
     queue_id = id_before(line, mark)
-    recipient = line[mark + 6 : end]
+    recipient = line[mark + 6 : end].strip() or None  # "to=<>" names nobody
     fields = line[end:at]
     relay = between(fields, ", relay=", ",")
     if outcome is Outcome.DELIVERED and _goes_on(text, relay):

@@ -7,7 +7,6 @@ unless a column says otherwise.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from datetime import datetime
@@ -18,7 +17,8 @@ from typing import Any
 
 from whybounce.serving.intake.columns import COLUMNS, LOOKED_AT, REPLY, SURE, guessed, key
 from whybounce.serving.intake.columns import columns as columns_of
-from whybounce.serving.intake.format import HEAD_BYTES, Format, Group, Head, Read, Skipped, Source
+from whybounce.serving.intake.format import GUESSED, HEAD_BYTES, Format, Group, Head, Read, Skipped, Source
+from whybounce.serving.intake.halves import loads
 from whybounce.serving.intake.joining import address_of
 from whybounce.serving.intake.lines import bare_id, decoded, numbered
 from whybounce.serving.intake.open import head
@@ -31,10 +31,6 @@ _OUTCOMES = {
     Outcome.NOT_A_BOUNCE: ("not_a_bounce", "autoreply", "vacation", "complaint"),
 }
 _OUTCOME_OF = {word: outcome for outcome, words in _OUTCOMES.items() for word in words}
-
-
-_GUESSED = 0.6
-"""What a table claims whose columns are told by what stands in them; more than lines of text do."""
 
 
 def _claim(names: list[str]) -> float:
@@ -51,7 +47,7 @@ def _recognise_table(delimiter: str, head: Head) -> float:
     names, rows = _beginning(delimiter, head)
     if any(len(name) >= 100 for name in names):
         return 0.0
-    return _claim(names) or (_GUESSED if guessed(names, rows) else 0.0)
+    return _claim(names) or (GUESSED if guessed(names, rows) else 0.0)
 
 
 def _beginning(delimiter: str, head: Head) -> tuple[list[str], list[list[str]]]:
@@ -146,7 +142,7 @@ def _read_text(source: Source) -> Read:
 
 def _loads(line: str) -> Any:
     try:
-        return json.loads(line)
+        return loads(line)
     except (ValueError, RecursionError):
         return None
 

@@ -21,6 +21,7 @@ from whybounce.serving.intake.record import BounceRecord
 
 from . import mutate, oracles
 from .oracles import NAME, alike, chance, must, plain
+from .said import said_in_json
 from .target import FIXTURES, Items, Target
 
 _EVENTS = "whybounce.serving.intake.events"
@@ -56,7 +57,7 @@ def _check(name: str, data: bytes, classifier: BounceClassifier) -> None:
     oracles.well_formed(items)
     oracles.judged(items, classifier)
     found = [one[1] for one in values(Source(NAME, from_bytes(NAME, body).open)) if not isinstance(one, Skipped)]
-    oracles.nothing_invented(items, "\n".join(oracles.said_in_json(found)))
+    oracles.nothing_invented(items, "\n".join(said_in_json(found)))
     if chance(body, 12):
         oracles.recognised(from_bytes(NAME, body))
         oracles.reported(items, form, classifier)

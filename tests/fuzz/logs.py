@@ -18,12 +18,14 @@ from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.intake.columns import columns
 from whybounce.serving.intake.format import Skipped, Source
 from whybounce.serving.intake.formats import format_named
+from whybounce.serving.intake.halves import loads
 from whybounce.serving.intake.lines import numbered
 from whybounce.serving.intake.open import from_bytes, from_stream, read
 from whybounce.serving.intake.record import BounceRecord
 
 from . import mutate, oracles
 from .oracles import NAME, alike, chance, must, plain
+from .said import said_in_json
 from .target import FIXTURES, Items, Target
 
 WRITTEN = datetime(2026, 12, 1, tzinfo=UTC)
@@ -86,12 +88,10 @@ def _written(source: Source) -> Source:
 
 
 def _said_in_lines(text: str) -> list[str]:
-    import json
-
     found: list[str] = []
     for line in text.split("\n"):
         try:
-            found.extend(oracles.said_in_json(json.loads(line)))
+            found.extend(said_in_json(loads(line)))
         except (ValueError, RecursionError):
             continue
     return found

@@ -18,6 +18,7 @@ from whybounce.serving.intake.record import BounceRecord
 
 from . import mutate, oracles
 from .oracles import NAME, alike, chance, must, plain
+from .said import said_in_message
 from .target import FIXTURES, Items, Target
 
 _FOLDER = FIXTURES / "messages"
@@ -64,7 +65,7 @@ def _check(data: bytes, classifier: BounceClassifier) -> None:
         must("\n" not in one.diagnostic, "a diagnostic is one line", one.diagnostic)
         if one.recipient is not None:
             must(len(one.recipient) <= 600 and "\n" not in one.recipient, "a recipient is bounded", one.recipient)
-    oracles.nothing_invented(items, oracles.said_in_message(data), whole_addresses=False)
+    oracles.nothing_invented(items, said_in_message(data), whole_addresses=False)
     if chance(data, 12):
         oracles.recognised(from_bytes(NAME, data))
         oracles.reported(items, format_named("message"), classifier)

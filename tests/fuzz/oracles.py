@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import contextlib
-import email
 import io
 import json
-import quopri
-import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
-from email.errors import HeaderParseError
-from email.header import decode_header
-from email.message import Message
-from email.policy import compat32
 from typing import Any
 
 from whybounce.model.predictor import BounceClassifier
@@ -65,14 +55,29 @@ def well_formed(items: Items) -> None:
         must(isinstance(item, BounceRecord), "records or what was skipped", item)
         must(isinstance(item.outcome, Outcome), "an outcome", item)
         must(isinstance(item.diagnostic, str), "a diagnostic is text", item)
+        must(_can_be_written(item.diagnostic), "a diagnostic can be written", item)
         for name in _TEXTS:
             value = getattr(item, name)
-            must(value is None or (isinstance(value, str) and value != ""), f"{name} is text or nothing", item)
+            must(
+                value is None or (isinstance(value, str) and not value.isspace() and value != ""),
+                f"{name} is text or nothing",
+                item,
+            )
+            must(value is None or _can_be_written(value), f"{name} can be written", item)
         code = item.reply_code
         must(code is None or (type(code) is int and 0 <= code <= 999), "a reply code has three digits", item)
         must(item.kind in _KINDS, "a kind that is documented", item)
         for time in (item.sent_at, item.occurred_at):
             must(time is None or isinstance(time, datetime), "a time", item)
+
+
+def _can_be_written(text: str) -> bool:
+    """Whether there are no halves of characters in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def judged(items: Items, classifier: BounceClassifier) -> None:
@@ -98,7 +103,7 @@ def reported(items: Items, form: Format, classifier: BounceClassifier) -> None:
     state = to_json(made, counts)
     json.loads(state)
     for text in (state, to_csv(made), to_markdown(made), address_list(made.advice, *Decision)):
-        text.encode("utf-8", "replace")
+        text.encode()
 
 
 def recognised(source: Source) -> None:
@@ -107,9 +112,6 @@ def recognised(source: Source) -> None:
     for form in formats():
         sure = form.recognise(seen)
         must(0 <= sure <= 1, f"{form.name} claims 0 to 1", sure)
-
-
-# What an input says
 
 
 def squeezed(text: str) -> str:
@@ -131,122 +133,6 @@ def nothing_invented(items: Items, said: str, *, whole_addresses: bool = True) -
             parts = [value] if whole_addresses else value.rpartition("@")[::2]
             for part in parts:
                 must(squeezed(part) in text, f"{name} stands in the input", part)
-
-
-def said_in_json(value: Any) -> Iterator[str]:
-    """Yield every text and number in a JSON value, JSON inside texts as well."""
-    waiting = [value]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            waiting.extend(node.values())
-        elif isinstance(node, list):
-            waiting.extend(node)
-        elif isinstance(node, str):
-            yield node
-            if node.lstrip()[:1] in ("{", "["):
-                with contextlib.suppress(ValueError, RecursionError):
-                    waiting.append(json.loads(node))
-        elif isinstance(node, int | float):
-            yield str(node)
-
-
-def said_in_message(data: bytes) -> str:
-    """Everything that may be read in a message, decoded in each of the ways that a reader may choose."""
-    views = [data, data.replace(b"\r", b"").replace(b"=\n", b""), data.replace(b"\n ", b"").replace(b"\n\t", b"")]
-    headers: list[str] = []
-    waiting: list[tuple[Any, int]] = [(email.message_from_bytes(data, policy=compat32), 0)]
-    while waiting:
-        part, depth = waiting.pop()
-        if not isinstance(part, Message) or depth > 50:
-            continue
-        for _, value in part.raw_items():
-            headers.append(str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-            headers.extend(_words(headers[-1]))
-        payload = part.get_payload()
-        if isinstance(payload, list):
-            waiting.extend((inner, depth + 1) for inner in payload)
-            views.extend(_again(part))
-        else:
-            leaf = part.get_payload(decode=True)
-            if isinstance(leaf, bytes):
-                views.append(leaf)
-            if "base64" in str(part.get("content-transfer-encoding", "")).lower() and isinstance(payload, str):
-                views.extend(_lenient(payload))
-    texts = [*headers]
-    for view in views:
-        for charset in ("utf-8", "cp1252"):
-            text = view.decode(charset, "replace")
-            texts.extend((text, "\n".join(found for line in text.splitlines() for found in _words(line))))
-    for part_charset in _charsets(data):
-        texts.extend(view.decode(part_charset, "replace") for view in views)
-    texts.extend([_ESCAPED.sub(_unescaped, text) for text in texts if "\\x{" in text])
-    return "\n".join(texts)
-
-
-_ESCAPED = re.compile(r"\\x\{([0-9a-fA-F]{1,6})\}")
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    point = int(match[1], 16)
-    return chr(point) if point < 0x110000 else match[0]
-
-
-def _charsets(data: bytes) -> Iterator[str]:
-    for name in set(re.findall(rb"(?i)charset\*?[^=\r\n]{0,5}=[\s\"']*([\w.:-]{2,40})", data)):
-        try:
-            if isinstance(b"a".decode(name.decode("ascii", "replace"), "replace"), str):
-                yield name.decode()
-        except (LookupError, ValueError, TypeError):
-            continue
-
-
-def _again(part: Message) -> Iterator[bytes]:
-    """A part of type message/… whose body is encoded, which email does not undo."""
-    for inner in part.get_payload():
-        if isinstance(inner, Message):
-            try:
-                text = inner.as_bytes().strip()
-            except (ValueError, LookupError, TypeError, AttributeError):  # email cannot write all that it reads
-                continue
-            yield quopri.decodestring(text)
-            try:
-                yield base64.b64decode(text + b"==")
-            except binascii.Error:
-                continue
-
-
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/=]{4,}\s*\n?)+")
-
-
-def _lenient(payload: str) -> Iterator[bytes]:
-    """Base64 with something else in it: all that looks like it, and each piece alone."""
-    for piece in (payload, *_BASE64.findall(payload)[:50]):
-        kept = re.sub(r"[^A-Za-z0-9+/]", "", piece)
-        for start in (kept, *piece.split("=")):
-            clean = re.sub(r"[^A-Za-z0-9+/]", "", start)
-            yield base64.b64decode(clean[: len(clean) // 4 * 4])
-            yield base64.b64decode(clean + "A" * (-len(clean) % 4))
-
-
-def _words(text: str) -> list[str]:
-    if "=?" not in text:
-        return []
-    try:
-        pieces = decode_header(text)
-    except (ValueError, HeaderParseError):
-        return []
-    found = []
-    for piece, charset in pieces:
-        if isinstance(piece, str):
-            found.append(piece)
-            continue
-        for name in (charset or "utf-8", "utf-8", "cp1252"):
-            try:
-                found.append(piece.decode(name, "replace"))
-            except (LookupError, ValueError, TypeError):
-                continue
-    return ["".join(found), *found]
 
 
 # How an input comes

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from whybounce.model.errors import DataError
-from whybounce.serving.intake.events.provider import code, first, moment, status, text
+from whybounce.serving.intake.events.provider import bare, code, first, moment, status, text
 from whybounce.serving.intake.events.values import values
 from whybounce.serving.intake.format import Format, Group, Read, Skipped, Source
 from whybounce.serving.intake.record import BounceRecord, Outcome
@@ -164,7 +164,7 @@ def _record(event: Any, where: str, paths: Paths) -> BounceRecord | Skipped:
         reply_code=code(get("reply_code")),
         enhanced_status=status(get("enhanced_status")),
         remote_host=get("remote_host"),
-        message_id=(get("message_id") or "").strip("<>") or None,
+        message_id=bare(get("message_id")),
         campaign=get("campaign"),
         event_id=get("event_id"),
         occurred_at=moment(get("occurred_at")),

@@ -181,7 +181,7 @@ def moment(value: Any) -> datetime | None:
 
 def bare(value: Any) -> str | None:
     """Return a Message-ID without its angle brackets."""
-    return (text(value) or "").strip("<>") or None
+    return (text(value) or "").strip("<> ") or None
 
 
 def first(*candidates: Any) -> str | None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from whybounce.serving.intake.events.provider import (
     word,
 )
 from whybounce.serving.intake.format import Skipped
+from whybounce.serving.intake.halves import loads
 from whybounce.serving.intake.record import BounceRecord, Outcome
 
 _KINDS = {
@@ -81,7 +81,7 @@ def _read(event: Event, where: str) -> Iterator[BounceRecord | Skipped]:
             return
         envelope = text(event.get("MessageId"))
         try:
-            inner = json.loads(event["Message"]) if isinstance(event.get("Message"), str) else event.get("Message")
+            inner = loads(event["Message"]) if isinstance(event.get("Message"), str) else event.get("Message")
         except (ValueError, RecursionError):
             if "Successfully validated" not in event["Message"][:200]:  # what SNS says when a topic is connected
                 yield Skipped(where, "the Message of the SNS notification is no JSON")

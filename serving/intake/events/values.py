@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import Any, BinaryIO
 
 from whybounce.serving.intake.format import Skipped, Source
+from whybounce.serving.intake.halves import whole
 
 MAX_VALUE = 16 * 1024 * 1024
 """Characters of one value."""
@@ -80,6 +81,7 @@ class _Window:
             piece = self._held[self._at : self._at + size]
             try:
                 value, end = self._decode(piece)
+                value = whole(value, piece[:end])
             except json.JSONDecodeError as error:
                 if not _cut_off(error, piece):
                     return NO_OBJECT

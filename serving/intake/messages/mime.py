@@ -10,11 +10,12 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.errors import HeaderParseError, InvalidBase64LengthDefect
+from email.errors import InvalidBase64LengthDefect, MessageError
 from email.generator import BytesGenerator
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 from email.policy import Compat32, compat32
+from typing import Any
 
 import re2
 
@@ -27,7 +28,7 @@ from whybounce.serving.intake.messages.bounds import (
     fewer_lines,
 )
 from whybounce.serving.intake.messages.header import Fields, fields_in, fields_of
-from whybounce.serving.intake.messages.text import as_text, text_of_html
+from whybounce.serving.intake.messages.text import as_text, charset_of, text_of_html
 
 _ORIGINALS = {"message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers"}
 _REPORTS = {"message/delivery-status", "message/global-delivery-status"}
@@ -73,6 +74,21 @@ class Mail:
         return b"" if self.returned is None else _written(self.returned)
 
 
+class _Part(Message):
+    """A part whose parameters may be anything: what ``email`` would raise at is taken for missing."""
+
+    def get_param(self, param: str, failobj: Any = None, header: str = "content-type", unquote: bool = True) -> Any:
+        """Return a parameter as text; of a charset, the codec that decodes it."""
+        try:
+            found = super().get_param(param, failobj, header, unquote)
+        except (ValueError, TypeError):  # a*=x; a*0=y, or a number of thousands of digits
+            return failobj
+        if found is failobj:
+            return failobj
+        value = found[2] if isinstance(found, tuple) else found  # RFC 2231
+        return charset_of(value) or failobj if param == "charset" else value
+
+
 class _AsItCame(Compat32):
     """Writes fields as they were read: folding one anew takes time that grows with the square of its words."""
 
@@ -88,7 +104,7 @@ _AS_IT_CAME = _AsItCame()
 def _written(message: Message) -> bytes:
     """Return a message as bytes, as far as ``email`` can write what it read."""
     out = io.BytesIO()
-    with suppress(RecursionError, ValueError, LookupError, TypeError, AttributeError):
+    with suppress(RecursionError, ValueError, LookupError, TypeError, AttributeError, MessageError):
         BytesGenerator(out, mangle_from_=False, policy=_AS_IT_CAME).flatten(message)
     return out.getvalue()
 
@@ -150,8 +166,8 @@ def _sort(mail: Mail, kind: str, part: Message, plain: list[str], rich: list[str
 
 def _parsed(data: bytes) -> Message | None:
     try:
-        return BytesParser(policy=compat32).parsebytes(data)
-    except (RecursionError, ValueError, LookupError, HeaderParseError):
+        return BytesParser(_Part, policy=compat32).parsebytes(data)
+    except (RecursionError, ValueError, LookupError, MessageError):
         return None
 
 

@@ -159,10 +159,10 @@ def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[Bounc
         yield BounceRecord(
             one.outcome,
             one.diagnostic,
-            one.recipient,
+            _text(one.recipient),
             enhanced_status=_telling(one),
-            remote_host=one.remote_mta,
-            reporting_mta=one.reporting_mta,
+            remote_host=_text(one.remote_mta),
+            reporting_mta=_text(one.reporting_mta),
             message_id=one.message_id or message_id,
             campaign=campaign,
             sent_at=sent,
@@ -170,6 +170,11 @@ def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[Bounc
             kind=one.kind,
             source=source,
         )
+
+
+def _text(found: str | None) -> str | None:
+    """Return what says something: "<>:" may stand where an address is expected."""
+    return (found or "").strip() or None
 
 
 def _telling(one: Failure) -> str | None:
