@@ -25,7 +25,7 @@ from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.cli import app
 from whybounce.serving.http import create_app
 from whybounce.serving.intake.format import Skipped
-from whybounce.serving.intake.messages import mime, read_message
+from whybounce.serving.intake.messages import bounds, mime, read_message
 from whybounce.serving.intake.open import read, sources
 from whybounce.serving.intake.record import BounceRecord
 from whybounce.serving.intake.unpacking import DamagedError
@@ -229,12 +229,12 @@ def test_what_the_parser_is_given_has_bounds(monkeypatch: pytest.MonkeyPatch) ->
         given.clear()
         leaves.clear()
         mime.open_mail(returned(make)())
-        assert sum(map(len, given)) <= mime.MAX_MESSAGE, name
+        assert sum(map(len, given)) <= bounds.MAX_MESSAGE, name
         for data in given:
             lines = data.count(b"\n") + data.count(b"\r")
-            assert lines <= mime._MAX_LINES + 1, name
-            assert lines * data.lower().count(b"boundary") <= mime._MAX_MATCHES + 1000, name
-        assert len(leaves) <= mime.MAX_PARTS, name
+            assert lines <= bounds._MAX_LINES + 1, name
+            assert lines * data.lower().count(b"boundary") <= bounds._MAX_MATCHES + 1000, name
+        assert len(leaves) <= bounds.MAX_PARTS, name
 
 
 def test_a_huge_line_in_a_mailbox(tmp_path: Path) -> None:
