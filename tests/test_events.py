@@ -292,6 +292,27 @@ def test_a_path_that_leads_nowhere_is_named() -> None:
     assert "a.b" in found[0].why  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("word", "outcome", "kind"),
+    [
+        ("Complaint", "not_a_bounce", "feedback_report"),
+        ("auto-reply", "not_a_bounce", "vacation"),
+        ("not_a_bounce", "not_a_bounce", None),
+        ("temporary failure", "deferred", None),
+        ("SENT", "delivered", None),
+        ("rejected", "bounced", None),
+        ("", "bounced", None),
+    ],
+)
+def test_what_tables_and_events_of_ones_own_call_what_happened(word: str, outcome: str, kind: str | None) -> None:
+    row = {"diagnostic": "550 5.1.1 no such user", "outcome": word}
+    table = from_bytes("x.csv", f'diagnostic,outcome\n"{row["diagnostic"]}",{word}\n'.encode())
+    event = from_bytes("x.json", json.dumps(row).encode())
+    for found in (*format_named("csv").read(table), *generic_format(Paths()).read(event)):
+        assert isinstance(found, BounceRecord)
+        assert (str(found.outcome), found.kind) == (outcome, kind)
+
+
 # The command line
 
 RUN = CliRunner()

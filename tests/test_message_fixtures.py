@@ -24,7 +24,7 @@ from whybounce.serving.intake.judge import judge
 from whybounce.serving.intake.messages import read_message
 from whybounce.serving.intake.messages.read import MessageReading
 from whybounce.serving.intake.open import read, sources
-from whybounce.serving.intake.record import BounceRecord
+from whybounce.serving.intake.record import BounceRecord, Outcome
 
 FOLDER = Path(__file__).parent / "fixtures" / "messages"
 CASES = sorted(FOLDER.glob("*/*.eml"))
@@ -62,6 +62,7 @@ def test_every_recipient_of_every_fixture(path: Path, classifier: BounceClassifi
         assert {"format", "reason", "outcome", "diagnostic"} <= fields.keys()
         assert comparable(reading, record, fields, classifier) == fields
         assert record.source == path.name
+        assert record.outcome is not Outcome.NOT_A_BOUNCE or record.kind is not None
     if not wanted:
         assert reading.kind is None
 

@@ -109,4 +109,6 @@ def test_mail_that_only_looks_like_a_bounce(case: tuple[str, str, str, str]) -> 
 def test_letters_of_a_list_manager_to_its_subscribers(subject: str) -> None:
     head = HEAD.format(sender="info-request@lists.example.net", subject=subject) + "List-Id: <info.lists.example.net>\n"
     reading = read_message(f"{head}\nOnly members may post to this list, others are not allowed.\n".encode())
-    assert [(reading.kind, str(one.outcome)) for one in reading.records] == [("mailing-list", "not_a_bounce")]
+    assert [(reading.kind, str(one.outcome), one.kind) for one in reading.records] == [
+        ("mailing-list", "not_a_bounce", "list_notice")
+    ]

@@ -15,7 +15,7 @@ class MessageRecordOut(BaseModel):
     recipient: str | None
     outcome: Literal["bounced", "deferred", "delivered", "not_a_bounce"]
     diagnostic: str = Field(description="The text that was classified; empty when the message holds none.")
-    kind: str | None = Field(description="Of what is no bounce: `vacation`, `challenge`, `delay`, `feedback_report` …")
+    kind: str | None = Field(description="Of what is no bounce: `vacation`, `challenge`, `delay`, `list_notice` …")
     reporting_mta: str | None
     remote_mta: str | None
     status: str | None = Field(description="Enhanced status code (RFC 3463).")

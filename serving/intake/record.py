@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     """Not delivered yet; the sender goes on trying."""
     DELIVERED = "delivered"
     NOT_A_BOUNCE = "not_a_bounce"
-    """Auto-reply, challenge, delay notice, receipt, feedback report."""
+    """Auto-reply, challenge, delay notice, notice of a list manager, receipt, feedback report, success notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,10 @@ class BounceRecord:
     vocabulary : str or None
         Name of the crosswalk of ``theirs`` (see ``whybounce.data.crosswalk``).
     kind : str or None
-        For NOT_A_BOUNCE: ``vacation``, ``challenge``, ``delay``, ``feedback_report``, ``receipt``, ``success``.
+        For NOT_A_BOUNCE: ``vacation``, ``challenge``, ``delay`` (also of a posting that waits for a moderator),
+        ``list_notice`` (a list manager writes to a subscriber or an owner), ``feedback_report``, ``receipt``,
+        ``success``; None where a table only says that it is no bounce. For DEFERRED: ``delay`` when a notice
+        says so.
     source : str
         ``name:line`` or ``name`` of the file or part it was read from.
     """

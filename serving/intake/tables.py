@@ -22,15 +22,9 @@ from whybounce.serving.intake.halves import loads
 from whybounce.serving.intake.joining import address_of
 from whybounce.serving.intake.lines import bare_id, decoded, numbered
 from whybounce.serving.intake.open import head
+from whybounce.serving.intake.outcomes import meaning_of
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import epoch, iso
-
-_OUTCOMES = {
-    Outcome.DELIVERED: ("delivered", "delivery", "sent", "success", "ok"),
-    Outcome.DEFERRED: ("deferred", "deferral", "delayed", "delay", "temporary_failure", "transient"),
-    Outcome.NOT_A_BOUNCE: ("not_a_bounce", "autoreply", "vacation", "complaint"),
-}
-_OUTCOME_OF = {word: outcome for outcome, words in _OUTCOMES.items() for word in words}
 
 
 def _claim(names: list[str]) -> float:
@@ -154,9 +148,10 @@ def _record(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> B
             return None
         return str(value).strip() or None
 
+    outcome, kind = meaning_of(text("outcome"))
     code = text("reply_code") or ""
     return BounceRecord(
-        _OUTCOME_OF.get(key(text("outcome") or ""), Outcome.BOUNCED),
+        outcome,
         text("diagnostic") or "",
         address_of(text("recipient") or ""),
         reply_code=int(code) if len(code) == 3 and code.isascii() and code.isdigit() else None,
@@ -167,6 +162,7 @@ def _record(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> B
         campaign=text("campaign"),
         event_id=text("event_id"),
         occurred_at=_time(text("occurred_at")),
+        kind=kind,
         source=where,
     )
 

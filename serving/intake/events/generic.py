@@ -15,6 +15,7 @@ from whybounce.model.errors import DataError
 from whybounce.serving.intake.events.provider import bare, code, first, moment, status, text
 from whybounce.serving.intake.events.values import values
 from whybounce.serving.intake.format import Format, Group, Read, Skipped, Source
+from whybounce.serving.intake.outcomes import meaning_of
 from whybounce.serving.intake.record import BounceRecord, Outcome
 
 GUESSES: dict[str, tuple[str, ...]] = {
@@ -35,12 +36,6 @@ GUESSES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Keys that are tried at the top of an event for a field without a path."""
 
-_OUTCOMES = {
-    Outcome.DELIVERED: ("delivered", "delivery", "sent", "success"),
-    Outcome.DEFERRED: ("deferred", "delayed", "delay", "deferral", "temporary"),
-    Outcome.NOT_A_BOUNCE: ("complaint", "complained", "spam", "spamreport", "autoreply", "vacation"),
-}
-_OUTCOME_OF = {word: outcome for outcome, words in _OUTCOMES.items() for word in words}
 _MOST = 100_000
 
 
@@ -151,7 +146,9 @@ def _record(event: Any, where: str, paths: Paths) -> BounceRecord | Skipped:
         return first(*(event.get(key) for key in GUESSES[name]))
 
     diagnostic = get("diagnostic")
-    outcome = _OUTCOME_OF.get((get("outcome") or "").lower().replace("_", ""), Outcome.BOUNCED)
+    said = get("outcome")
+    # An event called so is a complaint, not a bounce for that reason.
+    outcome, kind = meaning_of("complaint" if said and said.lower() == "spam" else said)
     if diagnostic is None and outcome in (Outcome.BOUNCED, Outcome.DEFERRED) and not get("reply_code"):
         place = paths.fields.get("diagnostic")
         why = f"nothing stands at {place!r}" if place else "no key is known to be the diagnostic; name its path"
@@ -170,5 +167,6 @@ def _record(event: Any, where: str, paths: Paths) -> BounceRecord | Skipped:
         occurred_at=moment(get("occurred_at")),
         theirs=text(theirs),
         vocabulary=paths.vocabulary if theirs else None,
+        kind=kind,
         source=where,
     )

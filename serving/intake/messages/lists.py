@@ -100,14 +100,14 @@ def _notice(mail: Mail) -> Failure | None:
     warned = _WARNED.search(mail.text[:4000])
     if warned:
         text = f"Automatic reply: warning of a list manager; {_around(mail.text[:4000], warned.start())}"
-        return Failure(first_address(mail.fields.get("To")), text, Outcome.NOT_A_BOUNCE)
+        return Failure(first_address(mail.fields.get("To")), text, Outcome.NOT_A_BOUNCE, kind="list_notice")
     head = f"{subject}\n{mail.text[:4000]}"
     if _SUBSCRIPTION.search(subject[:1000]):
         text = f"Automatic reply: a list manager writes about a subscription; {one_line(subject)[:1000]}"
-        return Failure(_list_address(mail), text, Outcome.NOT_A_BOUNCE)
+        return Failure(_list_address(mail), text, Outcome.NOT_A_BOUNCE, kind="list_notice")
     if _RESULTS.search(head):
         text = f"Automatic reply: a list manager took the message for commands; {one_line(subject)[:1000]}"
-        return Failure(first_address(mail.fields.get("From")), text, Outcome.NOT_A_BOUNCE)
+        return Failure(first_address(mail.fields.get("From")), text, Outcome.NOT_A_BOUNCE, kind="list_notice")
     if _HELD.search(head):
         text = f"Automatic reply: the message is held for a moderator; {one_line(head)[:1000]}"
         return Failure(_list_address(mail), text, Outcome.NOT_A_BOUNCE, kind="delay")
