@@ -17,32 +17,15 @@ from whybounce.serving.cli.evidence import (
     write_reports,
 )
 from whybounce.serving.cli.output import print_json, progress_bars
-from whybounce.serving.cli.sources import (
-    AlsoColumn,
-    EncodingOption,
-    LabelColumn,
-    LabelsOption,
-    LangColumn,
-    MaxBadOption,
-    ProviderColumn,
-    SplitOption,
-    TextColumn,
-    options_of,
-)
+from whybounce.serving.cli.sources import Labelled, MaxBadOption, labelled_options
 
 
+@labelled_options
 def compare(
+    source: Labelled,
     first: Annotated[str, typer.Argument(metavar="A", help=f"The model in use: {MODELS}.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The model that may replace it, named alike.")],
     data: Annotated[str, typer.Option(help="Labelled bounces that neither was trained on: a file or a folder.")],
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    provider_column: ProviderColumn = None,
-    lang_column: LangColumn = None,
-    also_column: AlsoColumn = None,
-    labels: LabelsOption = None,
-    encoding: EncodingOption = None,
-    split: SplitOption = "train",
     max_bad: MaxBadOption = 0.0,
     report: ReportOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
@@ -60,12 +43,7 @@ def compare(
     if old_name == new_name:
         old_name, new_name = f"{old_name} (A)", f"{new_name} (B)"
     taxonomy = merged_taxonomy(new.taxonomy, old.taxonomy)
-    options = options_of(
-        text_column=text_column, label_column=label_column, time_column=None, provider_column=provider_column,
-        lang_column=lang_column, also_column=also_column, labels=labels, taxonomy=taxonomy, encoding=encoding,
-        split=split,
-    )  # fmt: skip
-    rows = read_rows(data, options, max_bad=max_bad)
+    rows = read_rows(data, source.options(taxonomy), max_bad=max_bad)
     with progress_bars() as bars:
         document = measure(
             new,

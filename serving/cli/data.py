@@ -9,21 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from whybounce.serving.cli.output import many, percent, print_json, printable, progress_bars, stdout
-from whybounce.serving.cli.sources import (
-    AlsoColumn,
-    EncodingOption,
-    LabelColumn,
-    LabelsOption,
-    LangColumn,
-    MaxBadOption,
-    ProviderColumn,
-    ReasonsOption,
-    RejectsOption,
-    SplitOption,
-    TextColumn,
-    TimeColumn,
-    options_of,
-)
+from whybounce.serving.cli.sources import MaxBadOption, OwnLabelled, labelled_options
 
 app = typer.Typer(help="Look at labelled bounces.", no_args_is_help=True)
 _SHOWN = 5
@@ -35,23 +21,14 @@ def _group() -> None:
 
 
 @app.command("check")
+@labelled_options
 def check(
+    source: OwnLabelled,
     data: Annotated[
         list[str],
         typer.Argument(help="Labelled bounces: files (.csv, .tsv, .jsonl, .parquet), folders, Hugging Face data sets."),
     ],
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    time_column: TimeColumn = None,
-    provider_column: ProviderColumn = None,
-    lang_column: LangColumn = None,
-    also_column: AlsoColumn = None,
-    labels: LabelsOption = None,
-    reasons: ReasonsOption = None,
-    encoding: EncodingOption = None,
-    split: SplitOption = "train",
     max_bad: MaxBadOption = 0.01,
-    rejects: RejectsOption = None,
     noise: Annotated[bool, typer.Option(help="Search for wrong labels; takes a minute.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -63,16 +40,11 @@ def check(
     from whybounce.training.corpus import load_corpus
     from whybounce.training.sources.reasons import read_reasons
 
-    taxonomy = read_reasons(reasons)
-    options = options_of(
-        text_column=text_column, label_column=label_column, time_column=time_column, provider_column=provider_column,
-        lang_column=lang_column, also_column=also_column, labels=labels, taxonomy=taxonomy, encoding=encoding,
-        split=split,
-    )  # fmt: skip
+    taxonomy = read_reasons(source.reasons)
     with progress_bars() as report:
         found = look(
-            data, options, max_bad=max_bad, corpus=load_corpus() if noise else (), folds=3 if noise else 0,
-            rejects=rejects, progress=report,
+            data, source.own_options(taxonomy), max_bad=max_bad, corpus=load_corpus() if noise else (),
+            folds=3 if noise else 0, rejects=source.rejects, progress=report,
         )  # fmt: skip
     if as_json:
         print_json(found)

@@ -19,35 +19,18 @@ from whybounce.serving.cli.evidence import (
 )
 from whybounce.serving.cli.loading import ArtifactOption, load
 from whybounce.serving.cli.output import print_json, progress_bars, stderr
-from whybounce.serving.cli.sources import (
-    AlsoColumn,
-    EncodingOption,
-    LabelColumn,
-    LabelsOption,
-    LangColumn,
-    MaxBadOption,
-    ProviderColumn,
-    SplitOption,
-    TextColumn,
-    options_of,
-)
+from whybounce.serving.cli.sources import Labelled, MaxBadOption, labelled_options
 
 
+@labelled_options
 def evaluate(
+    source: Labelled,
     data: Annotated[
         str,
         typer.Argument(
             help="Labelled bounces: a .jsonl, .csv, .tsv or .parquet file, a folder, or a Hugging Face data set."
         ),
     ],
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    provider_column: ProviderColumn = None,
-    lang_column: LangColumn = None,
-    also_column: AlsoColumn = None,
-    labels: LabelsOption = None,
-    encoding: EncodingOption = None,
-    split: SplitOption = "train",
     max_bad: MaxBadOption = 0.0,
     out: Annotated[
         Path | None,
@@ -74,12 +57,7 @@ def evaluate(
     current, current_name = named_model(against) if against else (None, "")
     classifier = load(artifact)
     taxonomy = merged_taxonomy(classifier.taxonomy, *([current.taxonomy] if current else []))
-    options = options_of(
-        text_column=text_column, label_column=label_column, time_column=None, provider_column=provider_column,
-        lang_column=lang_column, also_column=also_column, labels=labels, taxonomy=taxonomy, encoding=encoding,
-        split=split,
-    )  # fmt: skip
-    rows = read_rows(data, options, max_bad=max_bad)
+    rows = read_rows(data, source.options(taxonomy), max_bad=max_bad)
     with progress_bars() as bars:
         document = measure(
             classifier,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from rich.markup import escape
@@ -64,32 +68,74 @@ RejectsOption = Annotated[
 ]
 
 
-def options_of(
-    *,
-    text_column: str | None,
-    label_column: str | None,
-    time_column: str | None,
-    provider_column: str | None,
-    lang_column: str | None,
-    also_column: str | None,
-    labels: str | None,
-    taxonomy: Taxonomy,
-    encoding: str | None,
-    split: str,
-    latest: float = 0.0,
-) -> Options:
-    """Turn the options of a command into those of reading."""
-    from whybounce.training.sources.columns import Columns
-    from whybounce.training.sources.reader import Options
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """Where the columns of labelled bounces are and how they are read, as options of a command."""
 
-    columns = Columns(
-        text=text_column, label=label_column, time=time_column, provider=provider_column, lang=lang_column,
-        also=also_column,
-    )  # fmt: skip
-    return Options(
-        columns=columns, labels=labels, taxonomy=taxonomy, encoding=encoding, split=split,
-        latest=latest if time_column else 0.0,
-    )  # fmt: skip
+    text_column: TextColumn = None
+    label_column: LabelColumn = None
+    provider_column: ProviderColumn = None
+    lang_column: LangColumn = None
+    also_column: AlsoColumn = None
+    labels: LabelsOption = None
+    encoding: EncodingOption = None
+    split: SplitOption = "train"
+
+    def options(self, taxonomy: Taxonomy) -> Options:
+        """Return what the options say for reading labels of a taxonomy."""
+        from whybounce.training.sources.columns import Columns
+        from whybounce.training.sources.reader import Options
+
+        columns = Columns(
+            text=self.text_column, label=self.label_column, provider=self.provider_column, lang=self.lang_column,
+            also=self.also_column,
+        )  # fmt: skip
+        return Options(columns=columns, labels=self.labels, taxonomy=taxonomy, encoding=self.encoding, split=self.split)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLabelled(Labelled):
+    """Labelled bounces of one's own: they may have times, and reasons of their own."""
+
+    time_column: TimeColumn = None
+    reasons: ReasonsOption = None
+    rejects: RejectsOption = None
+
+    def own_options(self, taxonomy: Taxonomy, latest: float = 0.0) -> Options:
+        """Return what the options say; ``latest`` is the share of rows to set apart by time, where they have one."""
+        options = self.options(taxonomy)
+        return replace(
+            options,
+            columns=replace(options.columns, time=self.time_column),
+            latest=latest if self.time_column else 0.0,
+        )
+
+
+def labelled_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each field of its first parameter, and the parameter what they say.
+
+    typer makes options of parameters only; so the commands that read labelled bounces need not
+    spell them all out.
+    """
+    name, kind = next(iter(get_type_hints(command).items()))
+    hints = get_type_hints(kind, include_extras=True)
+    options = [
+        Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+        for one in fields(kind)
+    ]
+    others = get_type_hints(command, include_extras=True)
+    own = [
+        one.replace(kind=Parameter.KEYWORD_ONLY, annotation=others[one.name])
+        for one in list(signature(command).parameters.values())[1:]
+    ]
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        command(**{name: kind(**{one.name: given.pop(one.name) for one in options})}, **given)
+
+    called.__signature__ = Signature([*options, *own])  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in (*options, *own)} | {"return": None}
+    return called
 
 
 def tell(summary: Summary, templates: int | None = None) -> None:

@@ -20,23 +20,7 @@ from whybounce.serving.cli.evidence import MODELS, named_model
 from whybounce.serving.cli.feedback import StoreOption
 from whybounce.serving.cli.output import percent, progress_bars, stderr, stdout
 from whybounce.serving.cli.serve import STORE
-from whybounce.serving.cli.sources import (
-    AlsoColumn,
-    EncodingOption,
-    KeepGoingOption,
-    LabelColumn,
-    LabelsOption,
-    LangColumn,
-    MaxBadOption,
-    ProviderColumn,
-    ReasonsOption,
-    RejectsOption,
-    SplitOption,
-    TextColumn,
-    TimeColumn,
-    options_of,
-    tell,
-)
+from whybounce.serving.cli.sources import KeepGoingOption, MaxBadOption, OwnLabelled, labelled_options, tell
 
 if TYPE_CHECKING:
     from whybounce.model.predictor import BounceClassifier
@@ -52,7 +36,9 @@ class Corpus(StrEnum):
     EXCLUDE = "exclude"
 
 
+@labelled_options
 def train(
+    source: OwnLabelled,
     more: Annotated[
         list[str] | None, typer.Argument(metavar="[PATH]...", help="More of --data, as a shell writes --data *.csv.")
     ] = None,
@@ -82,19 +68,8 @@ def train(
             show_default=False,
         ),
     ] = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    time_column: TimeColumn = None,
-    provider_column: ProviderColumn = None,
-    lang_column: LangColumn = None,
-    also_column: AlsoColumn = None,
-    labels: LabelsOption = None,
-    reasons: ReasonsOption = None,
-    encoding: EncodingOption = None,
-    split: SplitOption = "train",
     max_bad: MaxBadOption = 0.01,
     keep_going: KeepGoingOption = False,
-    rejects: RejectsOption = None,
     feedback: Annotated[
         bool, typer.Option("--feedback", help="Train on the corrections in the feedback store, too.")
     ] = False,
@@ -120,22 +95,17 @@ def train(
     if corpus is Corpus.EXCLUDE and not data and not feedback:
         raise DataError("--corpus exclude leaves nothing to train on; name your own bounces with --data")
     templates = load_corpus() if corpus is Corpus.INCLUDE else []
-    taxonomy = read_reasons(reasons)
-    options = options_of(
-        text_column=text_column, label_column=label_column, time_column=time_column, provider_column=provider_column,
-        lang_column=lang_column, also_column=also_column, labels=labels, taxonomy=taxonomy, encoding=encoding,
-        split=split, latest=holdout,
-    )  # fmt: skip
+    taxonomy = read_reasons(source.reasons)
     own, later = [], []
     with progress_bars() as report:
         if data:
-            listed = rejects or out.with_name(f"{out.name}.rejects.jsonl")
-            loaded = load(data, options, rejects=listed, progress=report)
+            listed = source.rejects or out.with_name(f"{out.name}.rejects.jsonl")
+            loaded = load(data, source.own_options(taxonomy, holdout), rejects=listed, progress=report)
             loaded.summary.refuse_above(1.0 if keep_going else max_bad, taxonomy)
             own = own_examples(loaded.rows, name=Path(data[0]).stem, weight=weight)
             later = loaded.later
             tell(loaded.summary, len({*loaded.templates, *loaded.later_templates}))
-            if time_column and holdout and not later:
+            if source.time_column and holdout and not later:
                 stderr.print("all rows have one time: held out by template instead", highlight=False)
         corrections: FeedbackData | None = None
         if feedback:
