@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browsing import CSV, FIXTURES, browser, go, opened, page, server, sound
 from playwright.sync_api import Browser, Page, expect
-from server import running
+from server import Server, running
 
 __all__ = ["browser", "page", "server"]
 pytestmark = pytest.mark.slow
@@ -33,6 +34,45 @@ def test_the_report(page: Page, tmp_path: Path) -> None:
         assert Path(saved.value.path()).read_text("utf-8").lstrip().lower().startswith(start.lower())
         assert saved.value.suggested_filename == f"events-bounces.{name.lower()}"
     sound(page)
+
+
+LISTED = "554 5.7.1 client [192.0.2.1] blocked using zen.spamhaus.org"
+FAULTS = CSV + "".join(
+    f"{text},person{number}@example.net\n"
+    for number, text in enumerate(
+        [LISTED, LISTED, "550 5.7.26 DMARC check failed", "552 5.3.4 message size exceeds limit"]
+    )
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_the_report_says_what_to_do(browser: Browser, server: Server, scheme: Any, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = opened(context, server)
+    go(page, "report")
+    page.set_input_files("#file", {"name": "b.csv", "mimeType": "", "buffer": FAULTS.encode()})
+    region = page.get_by_role("region", name="What to do")
+    steps = region.get_by_role("list").get_by_role("listitem")
+    expect(steps).to_have_count(4)
+    said = steps.all_inner_texts()
+    assert said[0].startswith("Stop mailing 6 addresses.")
+    assert said[1].startswith("Mail 3 addresses again")
+    # Causes come after the addresses, the most frequent first.
+    assert "3 bounces: Sender reputation 2, Authentication failure 1." in said[2]
+    assert "1 bounce: Message too large." in said[3]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(
+        "() => document.querySelector('#to-do').compareDocumentPosition(document.querySelector('#category-hard')) & 4"
+    ), "it stands before the lines"
+    # Nothing to do, no list.
+    page.set_input_files(
+        "#file", {"name": "d.csv", "mimeType": "", "buffer": b"diagnostic,outcome\n250 2.0.0 Ok,delivered\n"}
+    )
+    expect(page.locator(".named h2")).to_have_text("d.csv")
+    expect(region).to_have_count(0)
+    sound(page)
+    context.close()
 
 
 @pytest.mark.parametrize(

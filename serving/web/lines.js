@@ -19,6 +19,7 @@ export function drawn(found, name, known, out) {
     found.bounced === 0 ? h("p", { class: "notice warn" }, "No bounce is in this file. Is it the right one?") : null,
     downloads(found, out),
     incidents(found),
+    toDo(found, known),
     Object.entries(CATEGORIES).slice(0, 3).map(([category]) => section(category, found.lines.filter((line) => line.category === category)
       .map((line) => row(line, most, known)), sum(found.lines, category), found.bounced)),
     found.other.length
@@ -104,10 +105,30 @@ function incidents(found) {
     h("code", { dir: "auto" }, one.template)));
 }
 
+/** Steps of addresses; those of causes come with what the service advises. */
+const STEPS = {
+  suppress: (many) => [`Stop mailing ${many}.`, "On the command line, “whybounce report --suppress-list” writes them, with the evidence."],
+  review: (many) => [`Look at ${many}.`, "On the command line, “whybounce report --addresses” writes them, with what was said."],
+  retry: (many) => [`Mail ${many} again at the next occasion.`, "What was wrong may pass."],
+};
+const CAUSES = ["fix_sender", "fix_message", "slow_down"];
+
+/** What to do, addresses first and then causes, as a list to go through. */
+function toDo(found, known) {
+  const steps = Object.entries(STEPS).filter(([name]) => found.actions[name]).map(([name, step]) => step(plural(found.actions[name], "address", "addresses")));
+  for (const one of found.to_do.filter((item) => CAUSES.includes(item.action))) {
+    const why = one.reasons.map((reason) => `${known.get(reason.reason)?.title ?? reason.reason}${one.reasons.length > 1 ? ` ${count(reason.count)}` : ""}`).join(", ");
+    steps.push([one.advice, `${plural(one.count, "bounce")}: ${why}.`]);
+  }
+  if (!steps.length) return null;
+  return h("section", { class: "category", "aria-labelledby": "to-do" }, h("h3", { id: "to-do", class: "plain" }, "What to do"),
+    h("ol", { class: "steps" }, steps.map(([what, more]) => h("li", {}, h("strong", {}, what), h("span", {}, more)))));
+}
+
 function actions(found) {
   const unnamed = found.bounces_without_address ?? 0;
   const named = Object.values(found.actions).some(Boolean);
-  return h("section", { class: "category", "aria-labelledby": "actions" }, h("h3", { id: "actions", class: "plain" }, "What to do with the addresses"),
+  return h("section", { class: "category", "aria-labelledby": "actions" }, h("h3", { id: "actions", class: "plain" }, "The addresses"),
     named ? h("div", { class: "figures" }, Object.entries(DOING).map(([name, label]) => h("div", {}, h("strong", {}, count(found.actions[name] ?? 0)), h("span", {}, label)))) : null,
     unnamed || !named ? h("p", { class: "note" }, named ? `${plural(unnamed, "bounce")} named no address.` : "The file names no addresses, so nothing can be said about them.") : null);
 }
