@@ -108,6 +108,31 @@ def new(text: str, reason: str = "mailbox_full", **about: Any) -> NewFeedback:
     return NewFeedback(Subject.of_text(text), reason, **about)
 
 
+def test_trying_a_store_writes_nothing(store: FeedbackStore) -> None:
+    store.check()
+    store.check()
+    assert list(store.everything()) == []
+
+
+def test_a_server_that_can_only_be_read_is_found_out(postgres: str) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE standby")
+        address = postgres.replace("/postgres?", "/standby?", 1)
+        first = open_store(address)
+        first.check()
+        first.close()
+        connection.execute("ALTER DATABASE standby SET default_transaction_read_only = on")
+    store = open_store(address)
+    try:
+        assert list(store.everything()) == []
+        with pytest.raises(StoreError, match="takes no writes"):
+            store.check()
+    finally:
+        store.close()
+
+
 # ---- the store
 
 

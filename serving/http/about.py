@@ -69,8 +69,15 @@ def add(app: FastAPI, service: Service) -> None:
         """Answer when predictions are served; ``degraded`` says whether by rules alone.
 
         A service that is ``overloaded`` is still ready: taking its traffic away would only overload the next.
+        So is one whose ``feedback`` store is unavailable: predictions need none.
         While it shuts down, it accepts no connections any more.
         """
         if not service.ready:
             return problem(503, _NO_MODEL, headers={"retry-after": "10"})
-        return {"status": "ready", "degraded": service.live.classifier.degraded, "overloaded": load.full}
+        return {
+            "status": "ready",
+            "degraded": service.live.classifier.degraded,
+            "overloaded": load.full,
+            "feedback": service.store.state,
+            "detail": service.store.detail,
+        }

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Query, Response
 from whybounce.serving.http.problems import DOCUMENTED, documented, problem
 from whybounce.serving.http.schemas_feedback import FeedbackIn, FeedbackOut, ReviewOut
 from whybounce.serving.http.service import Service
+from whybounce.serving.http.store import StoreWatch
 
 if TYPE_CHECKING:
     from whybounce.training.feedback.review import Collector
@@ -27,7 +28,7 @@ _NO_STORE = "No feedback store is configured. Start the service with --feedback-
 
 def add(app: FastAPI, service: Service) -> None:
     """Register the endpoints, and collect what a person should look at."""
-    store = _open(service)
+    store, watch = _open(service)
 
     @app.post(
         "/v1/feedback",
@@ -69,6 +70,7 @@ def add(app: FastAPI, service: Service) -> None:
         except ConflictError as error:
             return problem(409, str(error))
         except StoreError as error:
+            watch.failed(error)
             log.warning("feedback was refused: %s", error)
             return problem(503, str(error), headers={"retry-after": "10"})
         response.status_code = 200 if added.duplicate else 201
@@ -92,19 +94,22 @@ def add(app: FastAPI, service: Service) -> None:
         try:
             total, items = store.queue.page(limit=limit, offset=offset)
         except StoreError as error:
+            watch.failed(error)
             return problem(503, str(error), headers={"retry-after": "10"})
         return {"total": total, "items": [item.to_dict() for item in items]}
 
 
-def _open(service: Service) -> FeedbackStore | None:
-    """Open the store and let the service's predictions fill its review queue."""
+def _open(service: Service) -> tuple[FeedbackStore | None, StoreWatch]:
+    """Open the store, watch it and let the service's predictions fill its review queue."""
     url = service.settings.feedback_url
     if not url:
-        return None
+        return None, service.store
     from whybounce.training.feedback import open_store
     from whybounce.training.feedback.review import Collector
 
     store = open_store(url)
+    service.store = StoreWatch(store)
+    service.background.append(service.store.run)
     collector = Collector(lambda: service.live.classifier, store.queue.flag)
     service.observers.append(collector.observe)
     service.background.append(lambda: _collect(collector, store))
@@ -114,7 +119,7 @@ def _open(service: Service) -> FeedbackStore | None:
         store.close()
 
     service.closing.append(close)
-    return store
+    return store, service.store
 
 
 async def _collect(collector: Collector, store: FeedbackStore) -> None:

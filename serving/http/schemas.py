@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
+from whybounce.serving.http.store import StoreState
+
 MAX_BATCH = 1000
 
 _EXAMPLE: JsonValue = {"diagnostic": "550 5.1.1 <a@example.com>: User unknown"}
@@ -163,6 +165,10 @@ class ReadinessOut(BaseModel):
     status: Literal["ready"]
     degraded: bool = Field(description="Whether rules answer alone, without a model.")
     overloaded: bool = Field(description="Whether the queue is full: further requests are answered with 503.")
+    feedback: StoreState = Field(
+        description="Whether feedback can be stored; `trying` until the first try has ended, `none` without a store."
+    )
+    detail: str | None = Field(description="What does not work although predictions are served; null when all does.")
 
 
 class FieldError(BaseModel):

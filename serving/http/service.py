@@ -10,6 +10,7 @@ from typing import Any
 from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import Remembered
 from whybounce.serving.http.live import LiveModel
+from whybounce.serving.http.store import StoreWatch
 from whybounce.serving.http.together import Together
 from whybounce.serving.settings import Settings
 
@@ -35,6 +36,8 @@ class Service:
         Verdicts given since the last :meth:`flush`, and how often.
     together : Together
         Recalls verdicts on single texts.
+    store : StoreWatch
+        Knows whether feedback can be stored.
     """
 
     settings: Settings
@@ -44,6 +47,7 @@ class Service:
     closing: list[Callable[[], None]] = field(default_factory=list)
     touched: dict[Remembered, int] = field(default_factory=dict)
     together: Together = field(init=False)
+    store: StoreWatch = field(default_factory=StoreWatch)
 
     def __post_init__(self) -> None:
         self.together = Together(self.live)

@@ -94,6 +94,12 @@ class Database:
             with self._transaction() as connection:
                 yield connection
 
+    def takes_no_writes(self, connection: Connection) -> bool:
+        """Whether it answers, but only to be read: a standby, or a server that was set so."""
+        # A transaction of SQLite that begins to write has found that out already.
+        asked = None if self.is_sqlite else connection.execute(text("SHOW transaction_read_only")).scalar_one()
+        return asked == "on"
+
     def pseudonym(self, name: str) -> str:
         """Return a stand-in for something personal: the same within this store, useless outside of it."""
         with self._told():

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from whybounce.training.feedback.database import Database
 from whybounce.training.feedback.masked import MAX_EVENT_ID, masked_event, masked_name, masked_note
 from whybounce.training.feedback.queue import ReviewQueue
-from whybounce.training.feedback.records import Added, ConflictError, Feedback, NewFeedback, Status
+from whybounce.training.feedback.records import Added, ConflictError, Feedback, NewFeedback, Status, StoreError
 from whybounce.training.feedback.schema import columns_of, feedback, review, subject_of
 
 MAX_SOURCE = 100
@@ -46,6 +46,12 @@ class FeedbackStore:
     def close(self) -> None:
         """Close all connections."""
         self.database.close()
+
+    def check(self) -> None:
+        """Begin to write, and write nothing; raises StoreError when the store cannot be used."""
+        with self.database.writing() as connection:
+            if self.database.takes_no_writes(connection):
+                raise StoreError(f"the feedback store {self.database.name} takes no writes; name the primary server")
 
     def add(self, new: NewFeedback) -> Added:
         """Store one correction. When this returns, it survives a crash.
