@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar, cast
@@ -19,7 +20,7 @@ PENDING = 100_000
 """Recipients that wait for another attempt and are remembered at a time."""
 
 
-class Recent(dict[K, V], Generic[K, V]):
+class Recent(OrderedDict[K, V], Generic[K, V]):
     """A dict that forgets its oldest keys when it holds more than ``limit``."""
 
     def __init__(self, limit: int = MESSAGES) -> None:
@@ -30,7 +31,7 @@ class Recent(dict[K, V], Generic[K, V]):
         """Set a key; the oldest one goes when there are too many."""
         super().__setitem__(key, value)
         if len(self) > self.limit:
-            del self[next(iter(self))]
+            self.popitem(last=False)  # a plain dict would look for its first key among all that are gone
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class Pending:
     def __init__(self, limit: int = PENDING) -> None:
         self._limit = limit
         self._held = 0
-        self._of: dict[str, dict[str, BounceRecord]] = {}
+        self._of: OrderedDict[str, dict[str, BounceRecord]] = OrderedDict()
 
     def add(self, message: str, record: BounceRecord) -> None:
         """Remember a deferral."""
@@ -66,8 +67,7 @@ class Pending:
             self._held += 1
         recipients[recipient] = record
         while self._held > self._limit:
-            oldest = next(iter(self._of))
-            self._held -= len(self._of.pop(oldest))
+            self._held -= len(self._of.popitem(last=False)[1])
 
     def drop(self, message: str, recipient: str | None) -> BounceRecord | None:
         """Forget a recipient that got an answer; returns the last deferral."""
