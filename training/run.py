@@ -22,6 +22,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from whybounce.model.artifact import MANIFEST_FILE, Manifest, Thresholds, replace_file
+from whybounce.model.copying import sync_folder
 from whybounce.model.decision import RULES_ONLY_CONFIDENCE, resolve
 from whybounce.model.errors import ArtifactError
 from whybounce.model.predictor import BounceClassifier
@@ -252,7 +253,7 @@ def _place(folder: Path, contents: Mapping[str, bytes]) -> None:
             if old.exists():
                 old.rename(folder)
             raise
-        _sync(folder.parent)
+        sync_folder(folder.parent)
     finally:
         for left in (fresh, old):
             shutil.rmtree(left, ignore_errors=True)
@@ -277,11 +278,3 @@ def _runs(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -226,13 +226,15 @@ class _Limit:
 class _Guarded(io.RawIOBase):
     def __init__(self, stream: BinaryIO, took: Any) -> None:
         self._stream = stream
+        self._read = getattr(stream, "read1", stream.read)
         self._took = took
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(min(len(buffer), 65536))
+        # What stands before an early end of packed data is given out first: read would lose it.
+        data = self._read(min(len(buffer), 65536))
         self._took(len(data))
         buffer[: len(data)] = data
         return len(data)
