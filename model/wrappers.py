@@ -37,6 +37,9 @@ _QUOTES = (
     r"server responded with",
     rf"{_HOST} said",
     r"refused to talk to me",
+    # What programs that send mail say before they show the answer.
+    r"expected response code(?: or| \d{3})+ but got code \d{3} with message",
+    rf"(?:when|while) sending to {_HOST}",
     # Postfix's own refusals, as its log has them.
     rf"(?:noqueue|milter) (?:reject|discard|hold|warn|filter)(?: warning)? \w+(?: \w+){{0,2}} from (?:{_HOST}|unknown)"
     r"(?: IP)?",
@@ -59,6 +62,7 @@ def innermost(template: str) -> str:
         "said" in template or "last " in template or "was" in template or "returned" in template
         or "remote mail" in template or "responded" in template or "talk to me" in template
         or "other " in template or "unknown address" in template or "noqueue" in template or "milter" in template
+        or "but got code" in template or "sending to" in template
     ):  # fmt: skip
         return template
     # From the end: the last quotation that says anything is the innermost, and a hostile
