@@ -39,6 +39,9 @@ ABOUT_THE_SENDER = frozenset(
 )  # fmt: skip
 """Reasons that lie with the sender or the connection."""
 
+EITHER_OR = frozenset({"full.or-unknown"})
+"""Rules on texts that leave open whether the address is bad."""
+
 KINDS = ("vendor", "words", "codes")
 """A vendor's own wording or code, words of the field, status codes alone."""
 
@@ -127,11 +130,11 @@ class Judgement:
     def veto(self) -> str | None:
         """The reason about the sender that outranks every rule for a bad address, if any.
 
-        It keeps a hard reason from standing on a text that speaks of the sender.
+        It keeps a hard reason from standing on a text that speaks of the sender, or names a soft reason as well.
         Finding it takes more patterns than the verdict does.
         """
         for rule in self._rules:
-            if rule.reason in ABOUT_THE_SENDER:
+            if rule.reason in ABOUT_THE_SENDER or rule.id in EITHER_OR:
                 self._veto = rule.reason
                 break
             if TAXONOMY.is_hard(rule.reason):
