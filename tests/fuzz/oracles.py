@@ -24,7 +24,7 @@ from whybounce.serving.report.render import address_list, to_csv, to_json, to_ma
 from .target import Broken, Items
 
 NAME = "fuzzed"
-_KINDS = {None, "vacation", "challenge", "delay", "feedback_report", "receipt", "success"}
+_KINDS = {None, "vacation", "challenge", "delay", "list_notice", "feedback_report", "receipt", "success"}
 _TEXTS = (
     "recipient", "enhanced_status", "command", "remote_host", "reporting_mta", "message_id", "campaign", "event_id",
     "theirs", "vocabulary", "kind",
