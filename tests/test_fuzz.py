@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -102,6 +103,34 @@ def test_an_invented_address_is_found(monkeypatch: pytest.MonkeyPatch, classifie
     monkeypatch.setattr("whybounce.serving.intake.postfix.host_of", lambda relay: "mx.invented.example")
     with pytest.raises(Broken, match="remote_host stands in the input"):
         target.run(target.seeds()[0], classifier, LIMIT)
+
+
+_REPORT = b64encode(
+    b"Reporting-MTA: dns; mail.example.com\n\nFinal-Recipient: rfc822; a@example.com\nAction: failed\nStatus: 5.1.1\n"
+)
+_ENCODED = b"Content-Type: message/delivery-status\nContent-Transfer-Encoding: base64\n\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("message", _ENCODED + _REPORT[:73] + b"\n\n" + _REPORT[73:] + b"\n"),
+        ("message", b"From: =?iso-2022-jp?B?GyRCOzNFRBsoQg==?= Date:\nSubject: Automatic reply\n\nI am away\n"),
+        (
+            "message",
+            b'Content-Type: multipart/report; boundary="b"\n\n--b\nContent-Type: message/rfc822\n\nA: b\x1ec: d\n',
+        ),
+        ("csv", b'recipient,diagnostic\n"a@example.com\n\xef\xbb\xbfname",550 5.1.1 no such user\n'),
+    ],
+    ids=[
+        "base64 with a blank line",
+        "encoded and plain words",
+        "a field that email writes no more",
+        "a byte order mark",
+    ],
+)
+def test_what_only_oracles_once_stumbled_over(name: str, data: bytes, classifier: BounceClassifier) -> None:
+    named(name).run(data, classifier, LIMIT)
 
 
 def test_a_reader_that_minds_line_ends_is_found(monkeypatch: pytest.MonkeyPatch, classifier: BounceClassifier) -> None:

@@ -114,9 +114,12 @@ def recognised(source: Source) -> None:
         must(0 <= sure <= 1, f"{form.name} claims 0 to 1", sure)
 
 
+_TAKEN_AWAY = dict.fromkeys(map(ord, "\"'\\\0\ufeff"))
+
+
 def squeezed(text: str) -> str:
-    """Text without what reading may take away: white space, quotes, the case of letters."""
-    return "".join(text.split()).replace('"', "").replace("'", "").replace("\\", "").replace("\0", "").casefold()
+    """Text without what reading may take away: white space, quotes, marks of byte order, the case of letters."""
+    return "".join(text.split()).translate(_TAKEN_AWAY).casefold()
 
 
 def nothing_invented(items: Items, said: str, *, whole_addresses: bool = True) -> None:
