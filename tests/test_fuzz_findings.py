@@ -273,7 +273,7 @@ NOBODY = {
     'from=<f@example.com> to=< > rcpt=<-> source="192.0.2.1" relay="192.0.2.9 (mx.example.net)" delay=1s '
     'result="PermFail" stat="550 no"',
     "kumomta": '{"type":"Bounce","id":" ","recipient":" ","queue":" :t@example.net","num_attempts":1,'
-    '"response":{"code":550,"content":"no such user"},"timestamp":1796100000,"headers":{"Message-Id":"< >"}}',
+    '"response":{"code":550,"content":"no such user"},"timestamp":1796100000,"headers":{"Message-Id":"< >"},"bounce_classification":" "}',
     "jsonl": '{"diagnostic": "550 5.1.1 no such user", "recipient": "< >", "message_id": "< >"}',
     "generic": '{"diagnostic": "550 5.1.1 no such user", "recipient": " ", "message_id": "< >"}',
     "sendgrid": '{"event":"bounce","email":" ","sg_event_id":"1","reason":"550 no","smtp-id":"< >"}',
@@ -290,6 +290,6 @@ def test_what_says_nothing_is_none(form: str) -> None:
     assert record.outcome is Outcome.BOUNCED
     assert record.diagnostic
     assert record.recipient == ("a@example.com" if form == "exchange" else None)
-    assert (record.message_id, record.campaign) == (None, None)
+    assert (record.message_id, record.campaign, record.theirs, record.vocabulary) == (None, None, None, None)
     assert (record.reporting_mta or "mail.example.com") == "mail.example.com"
     assert record.event_id is None or record.event_id.strip()

@@ -97,7 +97,7 @@ def _record(row: dict[str, Any], outcome: Outcome, recipient: Any, where: str) -
     theirs = row.get("bounce_classification")
     if isinstance(theirs, dict):  # {"UserDefined": "name"}
         theirs = next(iter(theirs.values()), None)
-    theirs = theirs if answered and isinstance(theirs, str) and theirs else None
+    theirs = _text(theirs) if answered else None
     code = response.get("code")
     return BounceRecord(
         outcome,
