@@ -122,12 +122,17 @@ class PatternIndex:
             yield index
 
 
+def quiet() -> re2.Options:
+    """Return options with which RE2 raises at a wrong pattern and logs nothing."""
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
 @cache
 def _compiled(pattern: str) -> Test:
     """Return what tells whether a pattern is in a text: not where, which takes twice as long."""
-    options = re2.Options()
-    options.log_errors = False
-    one = re2.Set.SearchSet(options)
+    one = re2.Set.SearchSet(quiet())
     one.Add(pattern)
     one.Compile()
     return one.Match  # type: ignore[no-any-return]

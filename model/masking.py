@@ -133,7 +133,7 @@ def template_of(text: str) -> str:
     if not plain:
         text = _composed(text)
     if "@" in text and ("+" in text or "=" in text):
-        tokens = _split_around_addresses(text if plain else normalise(text))
+        tokens = _split_around_addresses(text)
     elif text.isascii():
         tokens = text.encode().translate(_SPLIT_BYTES).decode().split()
     else:

@@ -6,7 +6,8 @@ template: lower case, no punctuation, mask words in capitals), at least one
 ``examples`` entry that must get this reason from this rule, and at least one
 ``counter`` entry that must not match the pattern. Optional: ``codes``, reply code or
 status prefixes of which one has to be present (``"5"``, ``"550"``, ``"5.7."``), and
-``not_codes`` which must be absent.
+``not_codes`` which must be absent; and ``either_or``, true where the text leaves open whether
+the address is bad: then no hard reason stands.
 
 When no words match, :mod:`whybounce.model.codes` decides.
 """
@@ -24,7 +25,7 @@ from typing import Any
 
 import re2
 
-from whybounce.model.atoms import PatternIndex
+from whybounce.model.atoms import PatternIndex, quiet
 from whybounce.model.codes import names_cause, reason_of_codes
 from whybounce.model.diagnostic import Diagnostic
 from whybounce.model.errors import RuleError
@@ -38,9 +39,6 @@ ABOUT_THE_SENDER = frozenset(
     }
 )  # fmt: skip
 """Reasons that lie with the sender or the connection."""
-
-EITHER_OR = frozenset({"full.or-unknown"})
-"""Rules on texts that leave open whether the address is bad."""
 
 KINDS = ("vendor", "words", "codes")
 """A vendor's own wording or code, words of the field, status codes alone."""
@@ -77,6 +75,7 @@ class Rule:
     counter: tuple[str, ...]
     codes: tuple[str, ...] = ()
     not_codes: tuple[str, ...] = ()
+    either_or: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ class Judgement:
         Finding it takes more patterns than the verdict does.
         """
         for rule in self._rules:
-            if rule.reason in ABOUT_THE_SENDER or rule.id in EITHER_OR:
+            if rule.reason in ABOUT_THE_SENDER or rule.either_or:
                 self._veto = rule.reason
                 break
             if TAXONOMY.is_hard(rule.reason):
@@ -208,12 +207,12 @@ def _coded(diagnostic: Diagnostic) -> RuleMatch | None:
 @lru_cache(maxsize=4096)
 def _pattern(pattern: str) -> Any:
     # A group that captures makes a match several times as slow.
-    return re2.compile(_CAPTURING.sub("(?:", pattern), _quiet())
+    return re2.compile(_CAPTURING.sub("(?:", pattern), quiet())
 
 
 def _compiles(pattern: str) -> bool:
     try:
-        re2.compile(pattern, _quiet())
+        re2.compile(pattern, quiet())
     except re2.error:
         return False
     return True
@@ -222,12 +221,6 @@ def _compiles(pattern: str) -> bool:
 def is_silent(words: str) -> bool:
     """Whether the words say no more than that it failed: then a specific status decides."""
     return all(word.isupper() or word in SILENT for word in words.split())
-
-
-def _quiet() -> re2.Options:
-    options = re2.Options()
-    options.log_errors = False
-    return options
 
 
 def _codes_fit(rule: Rule, reply_code: str, status: str) -> bool:
@@ -255,7 +248,7 @@ def load_rules(folder: Path = RULESET) -> tuple[Rule, ...]:
 
 
 def _rule(file: str, row: dict[str, Any]) -> Rule:
-    known = {"id", "reason", "pattern", "examples", "counter", "codes", "not_codes"}
+    known = {"id", "reason", "pattern", "examples", "counter", "codes", "not_codes", "either_or"}
     name = row.get("id", "without id")
     for field in ("id", "reason", "pattern", "examples", "counter"):
         if not row.get(field):
@@ -265,7 +258,9 @@ def _rule(file: str, row: dict[str, Any]) -> Rule:
     if row["reason"] not in TAXONOMY:
         raise RuleError(f"{file}: rule {name} has the unknown reason {row['reason']!r}")
     lists = {field: tuple(row.get(field, ())) for field in ("examples", "counter", "codes", "not_codes")}
-    return Rule(id=row["id"], reason=row["reason"], pattern=row["pattern"], **lists)
+    return Rule(
+        id=row["id"], reason=row["reason"], pattern=row["pattern"], either_or=bool(row.get("either_or")), **lists
+    )
 
 
 @lru_cache(maxsize=1)

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 ASK = {"diagnostic": "550 5.1.1 <a@example.com>: User unknown"}
+READY = {"status": "ready", "degraded": False, "overloaded": False, "feedback": "none", "detail": None}
+"""What a service whose model is loaded says of itself, without a feedback store."""
 
 
 @dataclass

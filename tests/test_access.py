@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from server import READY
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
@@ -259,13 +260,7 @@ def test_streams_leave_room_for_short_requests() -> None:
 def test_readiness_is_honest(classifier: BounceClassifier, rules_only: BounceClassifier) -> None:
     app = create_app(classifier, max_concurrency=1, max_queue=0)
     client = TestClient(app)
-    assert client.get("/health/ready").json() == {
-        "status": "ready",
-        "degraded": False,
-        "overloaded": False,
-        "feedback": "none",
-        "detail": None,
-    }
+    assert client.get("/health/ready").json() == READY
     app.state.load.active = 1
     assert client.get("/health/ready").json()["overloaded"] is True
     assert client.post("/v1/predict", json=ASK).status_code == 503

@@ -9,7 +9,7 @@ import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whybounce.model.atoms import PatternIndex
+from whybounce.model.atoms import PatternIndex, quiet
 from whybounce.model.diagnostic import parse
 from whybounce.model.phrases import MOST, Phrase, alternatives
 from whybounce.model.rules import default_rules
@@ -146,9 +146,6 @@ def test_the_rules_are_found_as_re2_finds_them(corpus: list[Template]) -> None:
         assert list(index.find(words)) == hits, words
 
 
-QUIET = re2.Options()
-QUIET.log_errors = False
-
 _PIECES = st.sampled_from(
     ["a", "b", "ab", "é", " ", "[ab]", "[^a]", "(?:a|bc)", "(?:ab)?", "c*", "c+", ".", r"\b", r"\w*", r"\w+", r"\S*",
      "(?:c|d){2}", "(?:d| ){1,2}", r"(?:\w+ ){0,2}", "(?:a|b b)+", "$", "|", "(?:", ")"]
@@ -163,7 +160,7 @@ def test_what_matches_is_found(patterns: list[str], texts: list[str]) -> None:
     compiled = []
     for pattern in patterns:
         try:
-            compiled.append(re2.compile(pattern, QUIET))
+            compiled.append(re2.compile(pattern, quiet()))
         except re2.error:
             return
     index = PatternIndex(patterns)

@@ -204,14 +204,9 @@ class Lines:
         """Yield the lines that a chunk completes."""
         *complete, rest = chunk.split(b"\n")
         for part in complete:
-            if self._held or self._skipping:
-                yield from self._end(part)
-                continue
-            self._number += 1
-            if len(part) > MAX_LINE:
-                yield self._number, None
-            elif part and not part.isspace():
-                yield self._number, part
+            line = self._end(part)
+            if line is not None:
+                yield line
         if self._skipping:
             pass
         elif self._size + len(rest) > MAX_LINE:
@@ -222,17 +217,18 @@ class Lines:
             self._held.append(rest)
             self._size += len(rest)
         if last:
-            yield from self._end(b"")
+            line = self._end(b"")
+            if line is not None:
+                yield line
 
-    def _end(self, part: bytes) -> Iterator[tuple[int, bytes | None]]:
+    def _end(self, part: bytes) -> tuple[int, bytes | None] | None:
         self._number += 1
         if self._skipping:
             self._skipping = False
-            return
+            return None
         if self._held:
             part = b"".join([*self._held, part])
             self._held, self._size = [], 0
         if len(part) > MAX_LINE:
-            yield self._number, None
-        elif part and not part.isspace():
-            yield self._number, part
+            return self._number, None
+        return (self._number, part) if part and not part.isspace() else None

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
 from whybounce.serving.intake.joining import host_of
-from whybounce.serving.intake.lines import bare_id, numbered
+from whybounce.serving.intake.lines import bare, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import iso
 
@@ -107,7 +107,7 @@ def _records(row: dict[str, str], outcome: Outcome, where: str) -> Read:
             recipient,
             remote_host=host_of(found[1]) if found else None,
             reporting_mta=row.get("server-hostname", "").strip() or None,
-            message_id=bare_id(row.get("message-id")),
+            message_id=bare(row.get("message-id")),
             event_id=row.get("internal-message-id", "").strip() or None,
             occurred_at=_time(row.get("date-time")),
             source=where,

@@ -11,8 +11,8 @@ import re
 from datetime import datetime
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Source
-from whybounce.serving.intake.joining import Message, Pending, address_of, host_of, queue_of
-from whybounce.serving.intake.lines import between, numbered
+from whybounce.serving.intake.joining import Message, Pending, host_of, queue_of
+from whybounce.serving.intake.lines import bare, between, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import Clock, iso
 
@@ -99,16 +99,16 @@ def _recipient(rest: str) -> tuple[str | None, str]:
     """Split the address off: ``a@example.com <b@example.com> R=… T=…``; files and pipes stand before ``<…>``."""
     first, space, after = rest.partition(" ")
     if first.endswith(":"):  # "** a@example.com: Unrouteable address"
-        return address_of(first[:-1]), f" : {after}" if after else ""
+        return bare(first[:-1]), f" : {after}" if after else ""
     if after.startswith("<") and "@" not in first:
         original, _, after = after[1:].partition(">")
         first = original.removesuffix(":")
         after = after.removeprefix(":")
-        return address_of(first), f" {after.strip()}"
+        return bare(first), f" {after.strip()}"
     if after.startswith("<"):
         original, _, after = after[1:].partition(">")
         after = after if not after.startswith(":") else f" {after}"
-    return address_of(first), space + after
+    return bare(first), space + after
 
 
 FORMAT = Format(

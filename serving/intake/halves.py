@@ -17,6 +17,14 @@ def loads(text: str) -> Any:
     return whole(json.loads(text), text)
 
 
+def json_or_none(text: str) -> Any:
+    """Read JSON as ``loads`` does; None for what is none."""
+    try:
+        return loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def whole(value: Any, text: str) -> Any:
     """Return what a JSON text was read into, without halves of characters."""
     if "\\ud" not in text and "\\uD" not in text:

@@ -119,8 +119,3 @@ def host_of(relay: str | None) -> str | None:
     """Return the host name of ``mx.example.net[192.0.2.1]:25`` and its relatives; None for no host."""
     name = (relay or "").strip().partition("[")[0].partition(" ")[0].rstrip(".:")
     return name if "." in name or (name.isalnum() and name not in ("none", "local", "virtual")) else None
-
-
-def address_of(text: str) -> str | None:
-    """Return an address without angle brackets; None for an empty one."""
-    return text.strip().removeprefix("<").removesuffix(">").strip() or None

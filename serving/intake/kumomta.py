@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
-from whybounce.serving.intake.halves import loads
+from whybounce.serving.intake.halves import json_or_none
 from whybounce.serving.intake.joining import Pending, host_of, queue_of
-from whybounce.serving.intake.lines import bare_id, numbered
+from whybounce.serving.intake.lines import bare, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import epoch, iso
 
@@ -28,13 +28,6 @@ _MOST = 1000
 """Recipients of one record that are read."""
 
 
-def _loads(line: str) -> Any:
-    try:
-        return loads(line)
-    except (ValueError, RecursionError):
-        return None
-
-
 def is_record(row: Any) -> bool:
     """Whether a JSON value is a record of the log."""
     return (
@@ -46,7 +39,7 @@ def is_record(row: Any) -> bool:
 
 
 def _recognise(head: Head) -> float:
-    return 1.0 if any(is_record(_loads(line)) for line in head.lines[:20] if line.startswith("{")) else 0.0
+    return 1.0 if any(is_record(json_or_none(line)) for line in head.lines[:20] if line.startswith("{")) else 0.0
 
 
 def _read(source: Source) -> Read:
@@ -55,7 +48,7 @@ def _read(source: Source) -> Read:
         if not line.strip():
             continue
         where = f"{source.name}:{number}"
-        row = _loads(line)
+        row = json_or_none(line)
         if not isinstance(row, dict) or not isinstance(row.get("type"), str):
             yield Skipped(where, "is no JSON object with a type" if row is not None else "is no JSON")
             continue
@@ -107,7 +100,7 @@ def _record(row: dict[str, Any], outcome: Outcome, recipient: Any, where: str) -
         enhanced_status=_status(response.get("enhanced_code")),
         command=_text(response.get("command")),
         remote_host=host_of(_text(peer.get("name"))) if isinstance(peer, dict) else None,
-        message_id=bare_id(_text(_inside(row, "headers", "message-id"))),
+        message_id=bare(_text(_inside(row, "headers", "message-id"))),
         campaign=_campaign(row),
         event_id=_text(row.get("id")),
         sent_at=_time(row.get("created")),

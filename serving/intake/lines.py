@@ -55,6 +55,6 @@ def id_before(line: str, mark: int) -> str:
     return line[line.rfind(" ", 0, mark) + 1 : mark]
 
 
-def bare_id(text: str | None) -> str | None:
-    """Return a Message-ID without its angle brackets; None for an empty one."""
+def bare(text: str | None) -> str | None:
+    """Return an address or a Message-ID without its angle brackets; None for an empty one."""
     return (text or "").strip().removeprefix("<").removesuffix(">").strip() or None

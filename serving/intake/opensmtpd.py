@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Source
-from whybounce.serving.intake.joining import address_of, host_of
-from whybounce.serving.intake.lines import between, numbered
+from whybounce.serving.intake.joining import host_of
+from whybounce.serving.intake.lines import bare, between, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import Clock
 
@@ -45,7 +45,7 @@ def _read(source: Source) -> Read:
         if outcome is None or sender == "":
             continue
         relay = (between(rest, "relay=", ", ") if match["result"] else between(rest, 'relay="', '"')) or ""
-        recipient = address_of(between(rest, " to=<", ">") or "")
+        recipient = bare(between(rest, " to=<", ">"))
         yield BounceRecord(
             outcome,
             "" if outcome is Outcome.DELIVERED else _stat(rest, result),

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
 from whybounce.serving.intake.joining import Message, Pending, Recent, given_up, host_of, queue_of
-from whybounce.serving.intake.lines import bare_id, between, id_before, numbered
+from whybounce.serving.intake.lines import bare, between, id_before, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import Clock
 
@@ -74,7 +74,7 @@ def _read(source: Source) -> Read:
                 if end > 0:
                     _known(messages, queue_id).sender = line[mark + 8 : end]
         elif (mark := line.find(": message-id=")) > 0:
-            _known(messages, id_before(line, mark)).message_id = bare_id(line[mark + 13 :])
+            _known(messages, id_before(line, mark)).message_id = bare(line[mark + 13 :])
         elif (mark := line.find(": info: header ")) > 0:
             _campaign(line, mark, messages)
 

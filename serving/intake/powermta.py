@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
-from whybounce.serving.intake.joining import address_of, host_of
-from whybounce.serving.intake.lines import bare_id, numbered
+from whybounce.serving.intake.joining import host_of
+from whybounce.serving.intake.lines import bare, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import epoch, iso
 
@@ -75,11 +75,11 @@ def _record(row: dict[str, str], outcome: Outcome, where: str) -> BounceRecord:
     return BounceRecord(
         outcome,
         (row.get("dsndiag") or row.get("dsnstatus") or "") if given else "",
-        address_of(row.get("rcpt", "")),
+        bare(row.get("rcpt")),
         enhanced_status=status if given and status and not status.endswith(".0.0") else None,
         remote_host=host_of(row.get("dsnmta")),
         reporting_mta=row.get("dsnreportingmta") or None,
-        message_id=bare_id(row.get("header_message-id")),
+        message_id=bare(row.get("header_message-id")),
         campaign=row.get("jobid") or row.get("header_x-campaign") or None,
         event_id=row.get("envid") or None,
         sent_at=iso(row.get("timequeued")) or epoch(row.get("timequeued") or None),

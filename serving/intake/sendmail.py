@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Source
-from whybounce.serving.intake.joining import Message, Pending, Recent, address_of, given_up, host_of, queue_of
-from whybounce.serving.intake.lines import bare_id, between, id_before, numbered
+from whybounce.serving.intake.joining import Message, Pending, Recent, given_up, host_of, queue_of
+from whybounce.serving.intake.lines import bare, between, id_before, numbered
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import Clock
 
@@ -45,10 +45,10 @@ def _read(source: Source) -> Read:
             if mark > 0:
                 yield from _deliveries(line, mark, at, clock, messages, pending, where)
         elif (mark := line.find(": from=")) > 0:
-            sender = address_of((between(line[mark:], "from=", ", ") or "").removesuffix(","))
+            sender = bare((between(line[mark:], "from=", ", ") or "").removesuffix(","))
             queue_id = id_before(line, mark)
             messages[queue_id] = Message(
-                "" if sender is None else sender, message_id=bare_id(between(line, ", msgid=", ", "))
+                "" if sender is None else sender, message_id=bare(between(line, ", msgid=", ", "))
             )
         elif (mark := line.find(": DSN: ")) > 0 and any(words in line for words in _GAVE_UP):
             # "QUEUEID: NOTICEID: DSN: Cannot send message for 5 days"
@@ -106,7 +106,7 @@ def _is_submission(stat: str, relay: str | None) -> bool:
 
 def _recipients(fields: str) -> list[str]:
     value = between(fields, "to=", ", ") or ""
-    found = [address_of(part) for part in value.split(",")]
+    found = [bare(part) for part in value.split(",")]
     return [address for address in found if address]
 
 

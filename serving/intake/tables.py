@@ -18,9 +18,8 @@ from typing import Any
 from whybounce.serving.intake.columns import COLUMNS, LOOKED_AT, REPLY, SURE, guessed, key
 from whybounce.serving.intake.columns import columns as columns_of
 from whybounce.serving.intake.format import GUESSED, HEAD_BYTES, Format, Group, Head, Read, Skipped, Source
-from whybounce.serving.intake.halves import loads
-from whybounce.serving.intake.joining import address_of
-from whybounce.serving.intake.lines import bare_id, decoded, numbered
+from whybounce.serving.intake.halves import json_or_none
+from whybounce.serving.intake.lines import bare, decoded, numbered
 from whybounce.serving.intake.open import head
 from whybounce.serving.intake.outcomes import meaning_of
 from whybounce.serving.intake.record import BounceRecord, Outcome
@@ -65,7 +64,7 @@ def _recognise_json(head: Head) -> float:
     first = next((line for line in head.lines if line.strip()), "")
     if not first.startswith("{"):
         return 0.0
-    row = _loads(first)
+    row = json_or_none(first)
     if not isinstance(row, dict):
         return 0.0
     return _claim([name for name, value in row.items() if value is None or isinstance(value, str | int | float)])
@@ -115,7 +114,7 @@ def _read_json(source: Source) -> Read:
         if not line.strip():
             continue
         where = f"{source.name}:{number}"
-        row = _loads(line)
+        row = json_or_none(line)
         if isinstance(row, str):
             yield BounceRecord(Outcome.BOUNCED, row, source=where)
         elif not isinstance(row, dict):
@@ -134,13 +133,6 @@ def _read_text(source: Source) -> Read:
             yield BounceRecord(Outcome.BOUNCED, line, source=f"{source.name}:{number}")
 
 
-def _loads(line: str) -> Any:
-    try:
-        return loads(line)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _record(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> BounceRecord:
     def text(field: str) -> str | None:
         value = row.get(columns.get(field, ""))
@@ -153,12 +145,12 @@ def _record(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> B
     return BounceRecord(
         outcome,
         text("diagnostic") or "",
-        address_of(text("recipient") or ""),
+        bare(text("recipient")),
         reply_code=int(code) if len(code) == 3 and code.isascii() and code.isdigit() else None,
         enhanced_status=text("enhanced_status"),
         command=text("command"),
         remote_host=text("remote_host"),
-        message_id=bare_id(text("message_id")),
+        message_id=bare(text("message_id")),
         campaign=text("campaign"),
         event_id=text("event_id"),
         occurred_at=_time(text("occurred_at")),
