@@ -52,7 +52,8 @@ class Manifest:
         Confidence under which the advice becomes ``review``.
     confidence : dict
         Measured share of right answers when the rules decide: by kind of rule, and
-        whether the model's first three ``agree`` or they stand ``alone``.
+        whether the model's first three ``agree`` or they stand ``alone``; and of the reasons
+        that a ``veto`` names against a hard one.
     libraries : dict
         Versions of the libraries it was trained with.
     data : dict

@@ -28,6 +28,9 @@ HARD_AT_LEAST = 0.3
 EARLY_THRESHOLD = 0.95
 """The ``hard_threshold`` before RCPT TO."""
 
+VETO_CONFIDENCE = 0.3
+"""Confidence in the reason that a veto names, for a manifest in which it was not measured."""
+
 RULES_ONLY_CONFIDENCE = {"vendor": 0.9, "words": 0.8, "status": 0.7, "codes": 0.5}
 """Confidence when the rules answer alone: without a model, or without words to show it."""
 
@@ -248,7 +251,8 @@ def resolve(
         ``rule`` is None when the model decided: it was sure enough, and the rules did
         not turn its verdict.
     """
-    reason, confidence = _choose(joint, limits.hard_threshold, against, hard)
+    veto_confidence = limits.confidence.get("veto", VETO_CONFIDENCE)
+    reason, confidence = _choose(joint, limits.hard_threshold, against, hard, veto_confidence)
     if rule is not None and rule.reason == reason and own[0][0] != reason:
         return reason, confidence, rule
     if confidence >= limits.threshold or rule is None or (rule.reason in hard and against != _NOTHING):
@@ -285,12 +289,15 @@ def rank_many(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]
     return [sorted(zip(labels, row, strict=True), key=_PROBABILITY, reverse=True) for row in probabilities.tolist()]
 
 
-def _choose(ranked: Ranking, hard_threshold: float, against: Bar, hard: frozenset[str]) -> tuple[str, float]:
+def _choose(
+    ranked: Ranking, hard_threshold: float, against: Bar, hard: frozenset[str], veto_confidence: float
+) -> tuple[str, float]:
     reason, confidence = ranked[0]
     if reason not in hard:
         return reason, confidence
     if against.veto is not None:
-        return against.veto, dict(ranked).get(against.veto, 0.0)
+        # The model thinks little of a reason that it did not choose, or has never seen it.
+        return against.veto, max(dict(ranked).get(against.veto, 0.0), veto_confidence)
     bad = sum(probability for label, probability in ranked if label in hard)
     # A model that was trained without the corpus may know hard reasons only.
     other, chance = next(((label, p) for label, p in ranked if label not in hard), (Reason.GENERAL_ERROR, 0.0))

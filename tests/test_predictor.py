@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from whybounce.model import DecidedBy, Prediction
 from whybounce.model.artifact import Thresholds
 from whybounce.model.classifier import TextClassifier
-from whybounce.model.decision import HARD, Bar, Ranking, pool, resolve
+from whybounce.model.decision import HARD, VETO_CONFIDENCE, Bar, Ranking, pool, resolve
 from whybounce.model.masking import MAX_TEXT
 from whybounce.model.predictor import BounceClassifier
 from whybounce.model.rules import RuleMatch
@@ -396,6 +396,24 @@ def test_resolve(own: Ranking, rule: RuleMatch | None, veto: str | None, reason:
     found, confidence, by_rule = resolve(own, pool(own, rule, LIMITS.rule_weight), rule, against, LIMITS)
     assert (found, by_rule is not None) == (reason, ruled)
     assert 0 <= confidence <= 1
+
+
+@pytest.mark.parametrize("own", [
+    [("invalid_recipient", 1.0), ("greylisted", 0.0)],
+    [("invalid_recipient", 0.999), ("greylisted", 0.001)],
+    [("invalid_recipient", 1.0)],  # a model of one's own that has never seen the reason of the veto
+])  # fmt: skip
+@pytest.mark.parametrize(("measured", "confidence"), [({}, VETO_CONFIDENCE), ({"veto": 0.42}, 0.42)])
+def test_a_veto_is_worth_what_was_measured(own: Ranking, measured: dict[str, float], confidence: float) -> None:
+    limits = dataclasses.replace(LIMITS, confidence={**LIMITS.confidence, **measured})
+    for rule in (None, UNKNOWN):
+        joint = pool(own, rule, LIMITS.rule_weight)
+        assert resolve(own, joint, rule, Bar("greylisted", early=False), limits) == ("greylisted", confidence, None)
+
+
+def test_a_veto_that_the_model_believes_in_is_worth_more() -> None:
+    own = [("invalid_recipient", 0.45), ("greylisted", 0.44), ("mailbox_full", 0.11)]
+    assert resolve(own, own, None, Bar("greylisted", early=False), LIMITS)[:2] == ("greylisted", 0.44)
 
 
 def test_before_rcpt_a_hard_reason_needs_more() -> None:

@@ -15,7 +15,7 @@ from whybounce.model.decision import HARD
 from whybounce.model.diagnostic import parse
 from whybounce.model.errors import DataError, MissingExtraError
 from whybounce.model.features import document
-from whybounce.model.rules import KINDS, RuleSet, default_rules
+from whybounce.model.rules import KINDS, Rule, RuleSet, default_rules
 from whybounce.training import extras
 from whybounce.training import fit as fitting
 from whybounce.training.corpus import Template, load_corpus
@@ -289,6 +289,14 @@ def cases(rows: list[tuple[str, str, dict[str, float]]], rules: RuleSet) -> list
     return cases_of(HeldOut(examples, labels, table, 1.0), rules)
 
 
+def test_what_a_veto_is_worth_is_measured() -> None:
+    greylisting = Rule("a.greylisted", "greylisted", "grey", ("x",), ("y",))
+    sure = {"invalid_recipient": 0.9, "mailbox_full": 0.1}
+    texts = [(f"grey list {word}", "greylisted", sure) for word in ("one", "two", "three")]
+    assert choose(cases(texts, RuleSet((greylisting,)))).confidence["veto"] == pytest.approx(4 / 5)
+    assert choose(cases(texts, RuleSet(()))).confidence["veto"] == pytest.approx(1 / 2)  # nothing is known
+
+
 def test_the_hard_threshold_rises_when_good_addresses_are_called_hard() -> None:
     shaky = {"invalid_recipient": 0.55, "mailbox_full": 0.45}
     careless = [("some words that say little", "mailbox_full", shaky)] * 5
@@ -316,7 +324,8 @@ def test_thresholds_of_a_trained_model(small: Trained) -> None:
     assert 0 <= manifest.threshold <= MOST_LEFT_TO_RULES
     assert 0.5 <= manifest.hard_threshold <= 0.9
     assert manifest.review_below == REVIEW_BELOW
-    assert set(manifest.confidence) == {f"{kind}_{how}" for kind in KINDS for how in ("agree", "alone")}
+    kinds = {f"{kind}_{how}" for kind in KINDS for how in ("agree", "alone")}
+    assert set(manifest.confidence) == {*kinds, "veto"}
     assert all(0 < share < 1 for share in manifest.confidence.values())
     both, model = (manifest.metrics["held_out_families"][name] for name in ("both", "model"))
     assert both["accuracy"] >= model["accuracy"] - 0.05

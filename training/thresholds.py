@@ -61,7 +61,7 @@ def choose(cases: list[Case], hard: frozenset[str] = HARD) -> Thresholds:
     hard bounces missed; ``threshold`` is the one that gives the highest accuracy of
     model and rules together. Ties go to the model.
     """
-    current = Thresholds(0.0, 0.5, RULE_WEIGHT, REVIEW_BELOW, _rule_confidence(cases))
+    current = Thresholds(0.0, 0.5, RULE_WEIGHT, REVIEW_BELOW, _rule_confidence(cases, hard))
     current = min(
         (replace(current, hard_threshold=float(value)) for value in np.arange(0.50, 0.91, 0.05).round(2)),
         key=lambda candidate: _cost(cases, candidate, hard),
@@ -104,9 +104,12 @@ def cases_of(held_out: HeldOut, rules: RuleSet) -> list[Case]:
     return cases
 
 
-def _rule_confidence(cases: list[Case]) -> dict[str, float]:
+def _rule_confidence(cases: list[Case], hard: frozenset[str]) -> dict[str, float]:
     hits: dict[str, list[bool]] = {f"{kind}_{how}": [] for kind in KINDS for how in ("agree", "alone")}
+    hits["veto"] = []
     for case in cases:
+        if case.against.veto is not None and case.joint[0][0] in hard:
+            hits["veto"].append(case.against.veto in (case.example.reason, case.example.also))
         if case.rule is None:
             continue
         agrees = case.rule.reason in [label for label, _ in case.own[:3]]
