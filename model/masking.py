@@ -9,7 +9,9 @@ it is linear in the length of the text, needs no regular expression and can be m
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from itertools import pairwise
 
 from whybounce.model.vocabulary import (
     BLOCKLIST_HOSTS,
@@ -28,6 +30,9 @@ MAX_TOKEN = 254
 
 MAX_WORD = 48
 """Longest run of letters that is a word; a longer one is an id."""
+
+_MOST_CODES = 10_000
+"""No vendor numbers so many replies; greater numbers behind letters are ids."""
 
 FIRST_WIDE = "\u2e80"
 """From this character on, scripts write without spaces (CJK)."""
@@ -74,6 +79,10 @@ _NORMALISE_BYTES = bytes(ord(" ") if char in _NORMALISE else char for char in ra
 _SPLIT = {**_SEPARATORS, ord("："): ":"}
 _SPLIT_ALL = _SPLIT | _NORMALISE
 _SPLIT_BYTES = bytes(ord(" ") if char in _NORMALISE or char in _SPLIT else char for char in range(256))
+_LETTERS_BYTES = bytes(char if chr(char).isalpha() else ord(" ") for char in range(128)) + b" " * 128
+_SPLIT_UTF8 = bytes(to if char < 128 else char for char, to in enumerate(_SPLIT_BYTES))
+_SPLITS_WIDE = re.compile("[" + "".join(re.escape(chr(char)) for char in sorted(_SPLIT_ALL) if char >= 128) + "]")
+"""Whatever parts words or is left out, and is no ASCII character."""
 _SPLIT_BUT_ADDRESSES = _NORMALISE | {char: to for char, to in _SPLIT.items() if char not in (ord("+"), ord("="))}
 _ADDRESS_FIELDS = frozenset(
     ["to", "from", "rcpt", "orcpt", "recipient", "sender", "mailfrom", "email", "mail", "address", "addr", "user"]
@@ -136,6 +145,8 @@ def template_of(text: str) -> str:
         tokens = _split_around_addresses(text)
     elif text.isascii():
         tokens = text.encode().translate(_SPLIT_BYTES).decode().split()
+    elif _SPLITS_WIDE.search(text) is None:
+        tokens = text.encode().translate(_SPLIT_UTF8).decode().split()
     else:
         tokens = text.translate(_SPLIT_ALL).split()
     masked = list(filter(None, map(_MASKS.__getitem__, tokens)))
@@ -200,7 +211,7 @@ class _Masks(dict[str, str]):
     """
 
     def __missing__(self, token: str) -> str:
-        if token.isalpha() and len(token) <= MAX_WORD:
+        if token.isalpha() and len(token) <= MAX_WORD and not _is_scrambled(token):
             masked = fold(token)
         else:
             masked = _mask_token(token)
@@ -219,7 +230,10 @@ class _Masks(dict[str, str]):
 def _mask_token(token: str) -> str:
     if "::" in token and (token.startswith("::") or token.endswith("::")) and _is_ip(token.lower()):
         return "IP"
-    token = token.strip(".:-_/#@").lower() if "@" not in token else token.strip(".:-_/#").lower()
+    token = token.strip(".:-_/#@" if "@" not in token else ".:-_/#")
+    if _is_scrambled(token):
+        return "ID"
+    token = token.lower()
     if not token:
         return ""
     if len(token) > MAX_TOKEN:
@@ -252,17 +266,28 @@ def _mask_token(token: str) -> str:
     return _mask_identifier(token)
 
 
+def _is_scrambled(token: str) -> bool:
+    """Whether letters change between small and capital as in ``uAaqGcA``: no word does, nor words put together."""
+    if token.islower() or token.isupper() or not 6 <= len(token) <= MAX_WORD or not token.isalpha():
+        return False
+    rises = sum(a.islower() and b.isupper() for a, b in pairwise(token))
+    return rises > 1 and rises * 3 > len(token)
+
+
 def is_enhanced_status(token: str) -> bool:
     """Whether a token is an enhanced status code ``class.subject.detail`` (RFC 3463)."""
+    if token.count(".") != 2:
+        return False
     parts = token.split(".")
-    return (
-        len(parts) == 3
-        and parts[0] in ("2", "4", "5")
-        and all(part.isascii() and part.isdigit() and len(part) <= 3 for part in parts[1:])
+    return parts[0] in ("2", "4", "5") and all(
+        part.isascii() and part.isdigit() and len(part) <= 3 for part in parts[1:]
     )
 
 
 def _is_ip(token: str) -> bool:
+    if token.count(".") == 3 and token.replace(".", "").isdigit():  # most are
+        octets = token.split(".")
+        return all(octets) and max(map(len, octets)) <= 3
     if token.startswith("ipv6:"):
         return True
     if token.count(":") >= 2 and not _is_time(token):
@@ -318,6 +343,8 @@ def _mask_url(token: str) -> str:
 
 
 def _pieces(text: str) -> list[str]:
+    if text.isascii():
+        return text.encode().translate(_LETTERS_BYTES).decode().split()
     return "".join(char if char.isalpha() else " " for char in text).split()
 
 
@@ -378,7 +405,7 @@ def _mask_identifier(token: str) -> str:
 
 
 def _vendor_code(pieces: list[str]) -> str | None:
-    """Join a short letters-then-digits code such as ``S3150``, ``TSS04`` or ``OU-002``."""
+    """Join a short letters-then-digits code such as ``S3150``, ``RL000003`` or ``OU-002``."""
     joined = "".join(pieces)
     letters = joined.rstrip("0123456789")
     digits = joined[len(letters) :]
@@ -388,6 +415,7 @@ def _vendor_code(pieces: list[str]) -> str | None:
         and letters.isalpha()
         and 1 <= len(digits) <= 6
         and len(joined) <= 11
+        and (len(pieces) == 2 or int(digits) < _MOST_CODES)
     ):
         if len(pieces) == 2 and pieces[0].isalpha() and len(pieces[0]) > 4:
             return None
