@@ -16,6 +16,8 @@ from itertools import pairwise
 from whybounce.model.vocabulary import (
     BLOCKLIST_HOSTS,
     BULK_WORDS,
+    DATE_WORDS,
+    NUMBERED_HOSTS,
     PROVIDER_HOSTS,
     REPLY_CODES,
     TOP_LEVEL_DOMAINS,
@@ -44,6 +46,8 @@ _SEPARATORS = dict.fromkeys(
 _COUNTED = UNITS | frozenset(
     ["messages", "mails", "emails", "recipients", "connections", "characters", "chars", "octets", "lines", "hops"]
 )
+_IN_CONTEXT = _COUNTED | DATE_WORDS
+_DATE_OR_NUMBER = DATE_WORDS | {"NUM"}
 _BEFORE_A_CODE = frozenset(
     [
         "ADDR",
@@ -154,7 +158,7 @@ def template_of(text: str) -> str:
     if (
         not plain
         or "  " in template
-        or not _COUNTED.isdisjoint(masked)
+        or not _IN_CONTEXT.isdisjoint(masked)
         # Two equal mask words in a row; no other word ends or begins with capitals.
         or "M NUM" in template or "P IP" in template or "R ADDR" in template or "T HOST" in template
         or "D ID" in template or "L URL" in template or "L DNSBL" in template
@@ -182,7 +186,10 @@ def _split_around_addresses(text: str) -> list[str]:
 
 
 def _canonical(tokens: list[str]) -> list[str]:
-    """Drop repeats of a mask word, and undo reply codes that only count something."""
+    """Mask dates, drop repeats of a mask word, and undo reply codes that only count something."""
+    for at, token in enumerate(tokens):
+        if token in DATE_WORDS and not _DATE_OR_NUMBER.isdisjoint((*tokens[at - 1 : at], *tokens[at + 1 : at + 2])):
+            tokens[at] = "NUM"
     kept: list[str] = []
     previous = ""
     for token in tokens:
@@ -206,8 +213,8 @@ class _Masks(dict[str, str]):
     Addresses, IPs, ids and numbers are never kept: they would not come again, and a
     person's address has no business in a memo.
 
-    Several words for one token are joined by two spaces when one of them counts
-    something: that sends the whole template through :func:`_canonical`.
+    Several words for one token are joined by two spaces when one of them depends on
+    what stands beside it: that sends the whole template through :func:`_canonical`.
     """
 
     def __missing__(self, token: str) -> str:
@@ -218,7 +225,7 @@ class _Masks(dict[str, str]):
             if masked in _NEVER_KEPT:
                 return masked
             parts = masked.split()
-            masked = (" " if _COUNTED.isdisjoint(parts) else "  ").join(parts)
+            masked = (" " if _IN_CONTEXT.isdisjoint(parts) else "  ").join(parts)
             if "ADDR" in parts or "IP" in parts or len(token) > MAX_WORD:
                 return masked
         if len(self) >= MEMO_SIZE:
@@ -416,6 +423,7 @@ def _vendor_code(pieces: list[str]) -> str | None:
         and 1 <= len(digits) <= 6
         and len(joined) <= 11
         and (len(pieces) == 2 or int(digits) < _MOST_CODES)
+        and letters not in NUMBERED_HOSTS
     ):
         if len(pieces) == 2 and pieces[0].isalpha() and len(pieces[0]) > 4:
             return None

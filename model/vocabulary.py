@@ -493,3 +493,22 @@ UNITS = frozenset(
     ]
 )
 """What may follow a number directly, as in ``10MB`` or ``300s``."""
+
+DATE_WORDS = frozenset(
+    [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
+        "january", "february", "march", "april", "june", "july", "august", "september", "october", "november",
+        "december", "mon", "tue", "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun",
+        "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+        "am", "pm", "utc", "gmt", "cet", "cest", "pst", "pdt", "edt",
+    ]
+)  # fmt: skip
+"""Words of a date or a time of day, where they stand beside a number or each other."""
+
+NUMBERED_HOSTS = frozenset(
+    [
+        "mx", "ms", "mta", "smtp", "imap", "mail", "mailin", "mxin", "mailout", "in", "out", "relay", "vmta", "srv",
+        "node",
+    ]
+)  # fmt: skip
+"""What is numbered as in ``mx12``: one server of several, and no code."""

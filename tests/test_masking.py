@@ -26,6 +26,12 @@ MASKS: list[tuple[str, str]] = [
     ("joe@localhost", "ADDR"),
     ("@example.com", "HOST"),
     ("user @ home", "user home"),
+    # dates
+    ("Thu, 12 Nov 2026 10:11:12 +0100", "NUM"),
+    ("on Monday 3 pm", "on NUM"),
+    ("it may be full", "it may be full"),
+    ("closed on Monday", "closed on monday"),
+    ("May 7th", "NUM th"),
     ("a + b = c", "a b c"),
     # addresses of machines
     ("192.0.2.1", "IP"),
@@ -60,6 +66,7 @@ MASKS: list[tuple[str, str]] = [
     ("amk253435", "ID"),
     ("(qxz48213)", "ID"),
     ("uAaqGcA", "ID"),
+    ("smtp14 mx3 mta2", "ID"),
     ("[uAaqGcA]", "ID"),
     ("1rXyZa-0001Ab-3C", "ID"),
     ("x5K9sR2t012345", "ID"),
