@@ -13,6 +13,8 @@ import re
 import unicodedata
 from itertools import pairwise
 
+import re2
+
 from whybounce.model.vocabulary import (
     BLOCKLIST_HOSTS,
     BULK_WORDS,
@@ -33,6 +35,10 @@ MAX_TOKEN = 254
 MAX_WORD = 48
 """Longest run of letters that is a word; a longer one is an id."""
 
+_MOST_DIGITS = 9
+"""Of a number with a unit; with more it is an id that ends in a letter."""
+_TIMESTAMP = re2.compile(r"\d{4}-\d\d-\d\dt\d\d:\d\d(:\d\d)?(\.\d+)?(z|-\d\d:?\d\d)?")
+"""A date with its time as RFC 3339 has it, in small letters; a plus sign has ended the word before."""
 _MOST_CODES = 10_000
 """No vendor numbers so many replies; greater numbers behind letters are ids."""
 
@@ -260,7 +266,7 @@ def _mask_token(token: str) -> str:
     if _is_ip(token):
         return "IP"
     if ":" in token:
-        if _is_time(token):
+        if _is_time(token) or _TIMESTAMP.fullmatch(token):
             return "NUM"
         return " ".join(_mask_token(piece) for piece in token.split(":"))
     host = _mask_host(token)
@@ -438,7 +444,7 @@ def _mask_piece(piece: str) -> str:
         return piece if piece in REPLY_CODES else "NUM"
     digits = len(piece) - len(piece.lstrip("0123456789"))
     unit = piece[digits:]
-    if digits and unit in UNITS:
+    if unit in UNITS and 0 < digits <= _MOST_DIGITS:
         return f"NUM {unit}"
     return _vendor_code([piece]) or "ID"
 

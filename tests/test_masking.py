@@ -29,6 +29,8 @@ MASKS: list[tuple[str, str]] = [
     # dates
     ("Thu, 12 Nov 2026 10:11:12 +0100", "NUM"),
     ("on Monday 3 pm", "on NUM"),
+    ("at 2026-11-12T10:11:12.345Z", "at NUM"),
+    ("2026-11-12T10:11:12+01:00", "NUM"),
     ("it may be full", "it may be full"),
     ("closed on Monday", "closed on monday"),
     ("May 7th", "NUM th"),
@@ -64,6 +66,7 @@ MASKS: list[tuple[str, str]] = [
     # ids
     ("4XyZ12abCdEf", "ID"),
     ("amk253435", "ID"),
+    ("1320500698B", "ID"),
     ("(qxz48213)", "ID"),
     ("uAaqGcA", "ID"),
     ("smtp14 mx3 mta2", "ID"),

@@ -7,7 +7,7 @@ folded text then gives the template of the text (a property test holds this), an
 texts a few ten thousand are left to mask.
 
 Only tokens between white space are looked at. Separators are made spaces first, in one pass over
-the bytes; ``+`` and ``=`` are not, as they may be parts of an address, and neither is ``\\``, which may
+the bytes; ``+`` and ``=`` are not where they may be parts of an address, and neither is ``\\``, which may
 begin an escape.
 """
 
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whybounce.model.masking import MAX_TEXT
-from whybounce.model.vocabulary import BLOCKLIST_HOSTS, PROVIDER_HOSTS, TOP_LEVEL_DOMAINS
+from whybounce.model.vocabulary import BLOCKLIST_HOSTS, DATE_WORDS, PROVIDER_HOSTS, TOP_LEVEL_DOMAINS
 
 _SPACED = "<>()[]{}\"'`,;|*!?~^&$%"
 _SPACES = np.arange(256, dtype=np.uint8)
@@ -31,14 +31,23 @@ _MIXED = r"(?:[A-Za-z]+[0-9]|[0-9]+[A-Za-z])[0-9A-Za-z]*"
 """Letters and digits."""
 _TWICE = r"(?:[A-Za-z]+[0-9]+[A-Za-z]|[0-9]+[A-Za-z]+[0-9])[0-9A-Za-z]*"
 """Letters and digits that take turns twice: neither a code of a vendor, as S3150, nor a number with a unit, as 10MB."""
-_ID = rf"(?:{_MIXED}[._-])*{_TWICE}(?:[._-](?:{_MIXED}|[0-9]+))*"
+_GREAT = r"[A-Za-z]{1,10}[1-9][0-9]{4,40}|[0-9]{10,40}[A-Za-z]"
+"""Letters and a number greater than that of a code, and a number too great for a unit."""
+_ID = rf"(?:{_MIXED}[._-])*{_TWICE}(?:[._-](?:{_MIXED}|[0-9]+))*|{_GREAT}"
 _BYTE = r"[0-9]{1,3}"
 _IP = rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}|[0-9a-fA-F]{{1,4}}(?:::?[0-9a-fA-F]{{1,4}}){{3,7}}"
-_NUM = r"[0-9]{1,2}|[0-9]{4,40}(?:[._-][0-9]{4,40})?|[0-9]{1,2}:[0-9]{2}:[0-9]{2}"
-"""Not three digits, which may be a reply code."""
+_DAY = r"[0-9]{2}(?:-[0-9]{2}-|/[0-9]{2}/|\.[0-9]{2}\.)[0-9]{4}|[0-9]{4}(?:-[0-9]{2}-|/[0-9]{2}/)[0-9]{2}"
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?"
+_STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:\.[0-9]{1,9})?Z?"
+_NUM = (
+    r"\+?(?:[0-9]{1,2}|[016-9][0-9]{2}|[0-9]{4,40})|[0-9]{4,40}[._-][0-9]{4,40}"
+    rf"|{_DAY}|{_CLOCK}|{_STAMP}"
+)
+"""Not three digits that may be a reply code."""
 # An equals sign may end the name of a field, as in to=joe@example.com, but after a digit or a dash.
 _ADDR = r"[0-9A-Za-z](?:[0-9A-Za-z]{0,63}|[A-Za-z]{0,20}[0-9.+_-][0-9A-Za-z.+=_-]{0,80})@[0-9A-Za-z][0-9A-Za-z.-]{0,99}"
 
+_WORD = rf"(?:{'|'.join(sorted(DATE_WORDS, key=len, reverse=True))})[.:]?"
 _HOST = rf"(?:[0-9a-z][0-9a-z_-]{{0,40}}\.){{1,5}}(?:{'|'.join(sorted(TOP_LEVEL_DOMAINS, key=len, reverse=True))})"
 _KNOWN = "|".join(map(re.escape, sorted({*PROVIDER_HOSTS, *BLOCKLIST_HOSTS, "www."})))
 """Hosts of providers and blocklists have masks of their own, and ``www.`` begins a URL."""
@@ -48,17 +57,17 @@ _MARK = "\x01"
 
 def _tokens(token: str) -> str:
     # Equal mask words in a row are one, so a run of tokens of one shape is folded as a whole.
-    one = rf"(?:{token})[.:]?"
+    one = rf"(?:{token})\.?:?"
     return rf"(?:^| +){one}(?: +{one})*(?: |$)"
 
 
 _FOLDS = (
     (_tokens(_ADDR), " a@example.com "),
     (_tokens(_IP), " 192.0.2.1 "),
-    # Its mask is several words, of which a run keeps more than one.
-    (r"(?:^| )[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z(?: |$)", " 2026-01-02T10:11:12.345Z "),
     (_tokens(_ID), " a1b2c3d4e5f6 "),
     (_tokens(_NUM), " 77 "),
+    # Where the words of a date meet a number, all of them are one.
+    (rf"(?i)(?:^| +)(?:{_WORD} +)*77(?: +(?:77|{_WORD}))*(?: |$)", " 77 "),
     (_KNOWN, f"{_MARK}${{0}}"),
     (_tokens(_HOST), " mx.example.com "),
     (_MARK, ""),
@@ -84,6 +93,9 @@ def fold(texts: pa.LargeStringArray) -> pa.Array:
         As many strings.
     """
     series = pl.Series(_with_spaces(texts))
+    # Where there is no address, an equals sign can be no part of one.
+    parted = series.str.replace_all("=", " ", literal=True)
+    series = pl.select(pl.when(series.str.contains("@", literal=True)).then(series).otherwise(parted)).to_series()
     for pattern, to in _FOLDS:
         series = series.str.replace_all(pattern, to)
     folded = series.to_arrow(compat_level=pl.CompatLevel.oldest())
