@@ -8,8 +8,10 @@ caller passed, so equal templates give equal documents.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 
 from whybounce.model.diagnostic import Diagnostic
 from whybounce.model.masking import FIRST_WIDE
@@ -49,10 +51,23 @@ def split(doc: str) -> tuple[list[str], list[str]]:
 
 def word_features(doc: str) -> list[str]:
     """Words and pairs of neighbouring words; scripts without spaces give pairs of characters."""
-    words = split(doc)[0]
-    if not doc.isascii():
-        words = [part for word in words for part in (_wide_pairs(word) if word[0] >= FIRST_WIDE else (word,))]
-    return [*words, *map(" ".join, pairwise(("^", *words, "$")))]
+    words = word_parts(doc, split(doc)[0])
+    return [*words, *word_pairs(words)]
+
+
+def word_parts(doc: str, words: list[str]) -> list[str]:
+    """Return the words of a document with runs of wide characters as pairs of them."""
+    return words if doc.isascii() else [part for word in words for part in parts_of_word(word)]
+
+
+def parts_of_word(word: str) -> tuple[str, ...]:
+    """Return pairs of characters of a run of wide ones, else the word."""
+    return _wide_pairs(word) if word[0] >= FIRST_WIDE else (word,)
+
+
+def word_pairs(words: list[str]) -> Iterator[str]:
+    """Yield the pairs of neighbouring words, with marks for the beginning and the end."""
+    return map(" ".join, pairwise(("^", *words, "$")))
 
 
 @lru_cache(maxsize=32768)
@@ -79,8 +94,12 @@ def char_ngrams(word: str) -> tuple[str, ...]:
     if word.isupper():
         return ()
     padded = f" {word} "
+    return _slices(len(padded))(padded)
+
+
+@lru_cache(maxsize=256)
+def _slices(length: int) -> Callable[[str], tuple[str, ...]]:
+    """Return what takes all n-grams out of a text of a length, in one call."""
     low, high = CHAR_NGRAMS
-    grams: list[str] = []
-    for size in range(low, min(high, len(padded)) + 1):
-        grams += [padded[start : start + size] for start in range(len(padded) - size + 1)]
-    return tuple(grams)
+    found = [slice(start, start + size) for size in range(low, high + 1) for start in range(length - size + 1)]
+    return itemgetter(*found) if len(found) > 1 else lambda text: tuple(text[one] for one in found)

@@ -56,9 +56,9 @@ class Remembered:
 
     __slots__ = ("_variants", "encoded", "names_a_time", "prediction")
 
-    def __init__(self, prediction: Prediction) -> None:
+    def __init__(self, prediction: Prediction, *, timed: bool | None = None) -> None:
         self.prediction = prediction
-        self.names_a_time = names_a_time(prediction.template)
+        self.names_a_time = names_a_time(prediction.template) if timed is None else timed
         self.encoded: bytes | None = None
         self._variants: dict[tuple[int | None, bool], Remembered] | None = None
 
@@ -77,7 +77,8 @@ class Remembered:
         known = self._variants = self._variants or {}
         found = known.get((wait, truncated))
         if found is None:
-            found = Remembered(replace(self.prediction, retry_after_seconds=wait, truncated=truncated))
+            prediction = replace(self.prediction, retry_after_seconds=wait, truncated=truncated)
+            found = Remembered(prediction, timed=self.names_a_time)
             if len(known) < VARIANTS:
                 known[wait, truncated] = found
         return found

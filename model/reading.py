@@ -15,7 +15,16 @@ from itertools import repeat
 import numpy as np
 import numpy.typing as npt
 
-from whybounce.model.features import char_features, char_ngrams, code_features, split
+from whybounce.model.features import (
+    char_features,
+    char_ngrams,
+    code_features,
+    parts_of_word,
+    split,
+    word_features,
+    word_pairs,
+    word_parts,
+)
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -109,6 +118,8 @@ class Reader:
         codes = ((np.arange(self._count, dtype=np.int64) << self._bits) | rows).tolist()
         self._lookups: list[tuple[Analyzer, dict[str, int]]] = []
         within_words: dict[str, int] = {}
+        self._of_words: dict[str, int] = {}
+        self._of_marks: dict[str, int] = {}
         ends = []
         start = 0
         for one in vocabularies:
@@ -117,14 +128,18 @@ class Reader:
                 self._idf[start:end] = one.idf
             coded = {feature: codes[start + number] for feature, number in one.numbers.items()}
             if one.analyzer is char_features and not within_words:
-                # These never reach over a word, so those of a word are remembered.
+                # These never reach over a word, so those of a word are remembered; as are the words themselves.
                 within_words = coded
+            elif one.analyzer is word_features and not self._of_words:
+                self._of_words = coded
+            elif one.analyzer is code_features and not self._of_marks:
+                self._of_marks = coded
             else:
                 self._lookups.append((one.analyzer, coded))
             start = end
             ends.append(end)
         self._ends = np.array(ends[:-1], dtype=np.int64)
-        self._of_word = _word_memo(within_words)
+        self._of_word = _word_memo(within_words, self._of_words)
 
     def read(self, docs: Sequence[str]) -> Readings:
         """Return the vectors of documents, in their order."""
@@ -174,8 +189,10 @@ class Reader:
             of_pieces.append(sum(map(len, own)))
             pieces += own
             before = len(few)
+            few.extend(map(self._of_words.get, word_pairs(word_parts(doc, words)), repeat(-1)))
+            few.extend(map(self._of_marks.get, marks, repeat(-1)))
             for analyzer, codes in self._lookups:
-                few.extend(map(codes.get, marks if analyzer is code_features else analyzer(doc), repeat(-1)))
+                few.extend(map(codes.get, analyzer(doc), repeat(-1)))
             of_few.append(len(few) - before)
         looked_up = np.array(few, dtype=np.int64)
         known = looked_up >= 0
@@ -186,10 +203,13 @@ class Reader:
         return found
 
 
-def _word_memo(codes: dict[str, int]) -> Callable[[str], IntArray]:
+def _word_memo(within: dict[str, int], whole: dict[str, int]) -> Callable[[str], IntArray]:
+    """Return what gives the features that a word has by itself: of its characters, and it as a whole."""
+
     @lru_cache(maxsize=WORDS_KEPT)
     def of_word(word: str) -> IntArray:
-        grams = char_ngrams.__wrapped__(word)  # which need not be remembered twice
-        return np.array([code for code in map(codes.get, grams) if code is not None], dtype=np.int64)
+        # The n-grams need not be remembered twice.
+        found = [*map(within.get, char_ngrams.__wrapped__(word)), *map(whole.get, parts_of_word(word))]
+        return np.array([code for code in found if code is not None], dtype=np.int64)
 
     return of_word

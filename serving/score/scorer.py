@@ -121,7 +121,7 @@ class Scorer:
         self._known.add(self.classifier.recall_templates(self._unjudged))
         self._unjudged.clear()
         rows, few, table = self._known.of(places)
-        return Verdicts(rows, few, table, self._of_the_texts(texts, rows, few))
+        return Verdicts(rows, few, table, *self._of_the_texts(texts, rows, few))
 
     def join(self, batch: Any, verdicts: Verdicts) -> Any:
         """Return the batch with the columns of its verdicts added."""
@@ -165,23 +165,30 @@ class Scorer:
         self._places[(key[0], *fields)] = place
         return place
 
-    def _of_the_texts(self, texts: Any, rows: Any, verdicts: list[Remembered]) -> dict[int, Prediction]:
-        """Row -> its own prediction, for texts that ask to wait or were cut."""
-        if OF_THE_TEXT.isdisjoint(self.fields):
-            return {}
-        timed = np.array([one.names_a_time for one in verdicts], dtype=bool)
-        own = timed[rows] if len(verdicts) else np.zeros(len(rows), bool)
-        own |= pc.greater(pc.utf8_length(texts), MAX_TEXT).to_numpy(zero_copy_only=False)
-        places = np.flatnonzero(own)
-        found: dict[int, Prediction] = {}
-        seen: dict[tuple[int, str], Prediction] = {}
-        for row, text in zip(places.tolist(), _from_the_hint(texts.take(pa.array(places))).to_list(), strict=True):
-            key = (int(rows[row]), text)
-            if key not in seen:
-                seen[key] = verdicts[key[0]].of(text)
-            if seen[key] is not verdicts[key[0]].prediction:
-                found[row] = seen[key]
-        return found
+    def _of_the_texts(self, texts: Any, rows: Any, verdicts: list[Remembered]) -> tuple[Any, list[Prediction]]:
+        """``exact`` and ``own`` of the verdicts: for texts that ask to wait or were cut."""
+        own: list[Prediction] = []
+        if OF_THE_TEXT.isdisjoint(self.fields) or not verdicts:
+            return rows, own
+        timed = np.array([one.names_a_time for one in verdicts], dtype=bool)[rows]
+        timed |= pc.greater(pc.utf8_length(texts), MAX_TEXT).to_numpy(zero_copy_only=False)
+        asked = np.flatnonzero(timed)
+        hints = pc.dictionary_encode(_from_the_hint(texts.take(pa.array(asked))).to_arrow())
+        known = hints.dictionary.to_pylist()
+        # Each text of each verdict once.
+        pairs = rows[asked].astype(np.int64) * max(1, len(known)) + hints.indices.to_numpy(zero_copy_only=False)
+        unique, back = np.unique(pairs, return_inverse=True)
+        places = np.empty(len(unique), dtype=np.int32)
+        for at, pair in enumerate(unique.tolist()):
+            place, hint = divmod(pair, len(known))
+            prediction = verdicts[place].of(known[hint])
+            places[at] = place
+            if prediction is not verdicts[place].prediction:
+                places[at] = len(verdicts) + len(own)
+                own.append(prediction)
+        exact = rows.copy()
+        exact[asked] = places[back]
+        return exact, own
 
 
 def _from_the_hint(texts: Any) -> pl.Series:

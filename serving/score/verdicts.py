@@ -27,14 +27,17 @@ class Verdicts:
         The verdicts that the rows share.
     table : pyarrow.RecordBatch
         The chosen fields of these.
-    special : dict of int to Prediction
-        Rows with a prediction of their own: texts that ask to wait, or that were cut.
+    exact : numpy.ndarray of int32
+        Row -> place in ``few`` and, after these, in ``own``.
+    own : list of Prediction
+        What texts get that ask to wait, or that were cut.
     """
 
     rows: Any
     few: list[Remembered]
     table: Any
-    special: dict[int, Prediction]
+    exact: Any
+    own: list[Prediction]
 
     def columns(self, *, dictionary: bool) -> list[Any]:
         """Return the fields as one array each, with a value for each row.
@@ -49,11 +52,8 @@ class Verdicts:
 
     def _column(self, name: str, rows: Any, dictionary: bool) -> Any:
         few = self.table.column(name)
-        if name in OF_THE_TEXT and self.special:
-            many = few.take(rows).to_pylist()
-            for row, prediction in self.special.items():
-                many[row] = getattr(prediction, name)
-            return pa.array(many, few.type)
+        if name in OF_THE_TEXT and self.own:
+            return pa.concat_arrays([few, values(name, self.own)]).take(pa.array(self.exact, pa.int32()))
         if not dictionary:
             return few.take(rows)
         if dictionary_of(name):
@@ -64,11 +64,8 @@ class Verdicts:
     def json(self, prefix: str) -> list[bytes]:
         """Return for each row what is added to its JSON object, without braces."""
         names = self.table.schema.names
-        few = [_json(one.prediction, names, prefix) for one in self.few]
-        many = [few[row] for row in self.rows.tolist()]
-        for row, prediction in self.special.items():
-            many[row] = _json(prediction, names, prefix)
-        return many
+        texts = [_json(one, names, prefix) for one in (*(known.prediction for known in self.few), *self.own)]
+        return [texts[place] for place in self.exact.tolist()]
 
 
 class Known:
