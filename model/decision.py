@@ -251,12 +251,15 @@ def resolve(
         ``rule`` is None when the model decided: it was sure enough, and the rules did
         not turn its verdict.
     """
-    veto_confidence = limits.confidence.get("veto", VETO_CONFIDENCE)
-    reason, confidence = _choose(joint, limits.hard_threshold, against, hard, veto_confidence)
+    reason, confidence = _choose(joint, limits.hard_threshold, against, hard)
+    worth = confidence
+    if reason == against.veto and joint[0][0] in hard:
+        # The model thinks little of a reason that it did not choose, or has never seen it.
+        worth = max(confidence, limits.confidence.get("veto", VETO_CONFIDENCE))
     if rule is not None and rule.reason == reason and own[0][0] != reason:
-        return reason, confidence, rule
+        return reason, worth, rule
     if confidence >= limits.threshold or rule is None or (rule.reason in hard and against != _NOTHING):
-        return reason, confidence, None
+        return reason, worth, None
     agrees = rule.reason in [label for label, _ in own[:3]]
     return rule.reason, limits.confidence[f"{rule.kind}_{'agree' if agrees else 'alone'}"], rule
 
@@ -289,15 +292,12 @@ def rank_many(labels: Sequence[str], probabilities: npt.NDArray[np.floating[Any]
     return [sorted(zip(labels, row, strict=True), key=_PROBABILITY, reverse=True) for row in probabilities.tolist()]
 
 
-def _choose(
-    ranked: Ranking, hard_threshold: float, against: Bar, hard: frozenset[str], veto_confidence: float
-) -> tuple[str, float]:
+def _choose(ranked: Ranking, hard_threshold: float, against: Bar, hard: frozenset[str]) -> tuple[str, float]:
     reason, confidence = ranked[0]
     if reason not in hard:
         return reason, confidence
     if against.veto is not None:
-        # The model thinks little of a reason that it did not choose, or has never seen it.
-        return against.veto, max(dict(ranked).get(against.veto, 0.0), veto_confidence)
+        return against.veto, dict(ranked).get(against.veto, 0.0)
     bad = sum(probability for label, probability in ranked if label in hard)
     # A model that was trained without the corpus may know hard reasons only.
     other, chance = next(((label, p) for label, p in ranked if label not in hard), (Reason.GENERAL_ERROR, 0.0))
