@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import exp
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -38,8 +37,7 @@ _THROTTLED = re2.compile(r"rate limited|throttl|deferred|slow down")
 _FOLLOWS_REPLY_CLASS = frozenset({Reason.SENDER_REPUTATION, Reason.AUTHENTICATION_FAILURE})
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A decision before everything else about the reason is looked up."""
 
     reason: str
@@ -51,8 +49,7 @@ class Verdict:
     throttled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
+class _Open(NamedTuple):
     """What the rules leave to the model."""
 
     place: int
@@ -198,8 +195,7 @@ def pool(own: Ranking, rule: RuleMatch | None, weight: Mapping[str, float]) -> R
     return joint
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """What stands against a hard reason in a text.
 
     Attributes

@@ -68,20 +68,21 @@ class Remembered:
 
     def exact(self, text: str) -> Remembered:
         """Return what is right for one text of the template: this, or a variant of it."""
-        truncated = len(text) > MAX_TEXT
-        if not self.names_a_time and not truncated:
-            return self
-        wait = retry_after_seconds(normalise(text)) if self.names_a_time else None
+        wait, truncated = own = self.own(text)
         if wait is None and not truncated:
             return self
         known = self._variants = self._variants or {}
-        found = known.get((wait, truncated))
+        found = known.get(own)
         if found is None:
             prediction = replace(self.prediction, retry_after_seconds=wait, truncated=truncated)
             found = Remembered(prediction, timed=self.names_a_time)
             if len(known) < VARIANTS:
-                known[wait, truncated] = found
+                known[own] = found
         return found
+
+    def own(self, text: str) -> tuple[int | None, bool]:
+        """Return ``retry_after_seconds`` and ``truncated`` of one text of the template."""
+        return retry_after_seconds(normalise(text)) if self.names_a_time else None, len(text) > MAX_TEXT
 
 
 class BounceClassifier:

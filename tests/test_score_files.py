@@ -45,6 +45,16 @@ def test_every_kind_to_every_kind(tmp_path: Path, classifier: BounceClassifier, 
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source, out])
 
 
+@pytest.mark.parametrize(("codec", "wanted"), [("snappy", "SNAPPY"), ("gzip", "GZIP"), ("none", "ZSTD")])
+def test_the_output_is_compressed_as_the_input_is(
+    tmp_path: Path, classifier: BounceClassifier, codec: str, wanted: str
+) -> None:
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "in.parquet", compression=codec)
+    job(tmp_path / "in.parquet", tmp_path / "out.parquet", classifier).run()
+    written = pq.read_metadata(tmp_path / "out.parquet").row_group(0)
+    assert {written.column(place).compression for place in range(written.num_columns)} == {wanted}
+
+
 def test_long_rows_make_small_chunks(
     tmp_path: Path, classifier: BounceClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,11 +183,11 @@ class Job:
     def _score(self, state: State, keys: Keys, progress: Progress | None) -> None:
         total = rows_of(self.files)
         rows = state.rows
-        make = part_maker(self.kind, self.scorer)
+        make = part_maker(self.kind, self.scorer, self.files[0])
         writing = Writing(self.folder, make, state, keys.shape, f".{self.kind}", self.checkpoint)
         source = chunks(self.files, state.position, self.batch_rows, keys)
         reader = ThreadPoolExecutor(1, "whybounce-read")
-        folders = ThreadPoolExecutor(2, "whybounce-fold")
+        folders = ThreadPoolExecutor(1, "whybounce-fold")
         writer = ThreadPoolExecutor(1, "whybounce-write")
         written: deque[Future[None]] = deque()
         try:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from whybounce.model.errors import DataError
 from whybounce.serving.score import parquet
 from whybounce.serving.score.chunks import Chunk
+from whybounce.serving.score.inputs import kind_of
 from whybounce.serving.score.jsonlines import JsonLinesPart
 from whybounce.serving.score.parquet import ParquetPart
 from whybounce.serving.score.scorer import Scorer
@@ -41,10 +42,11 @@ def output_kind(path: Path) -> str:
     return kind
 
 
-def part_maker(kind: str, scorer: Scorer) -> Callable[[Path, bool], Part]:
-    """Return what opens a part, told whether it is the first."""
+def part_maker(kind: str, scorer: Scorer, source: Path) -> Callable[[Path, bool], Part]:
+    """Return what opens a part, told whether it is the first; ``source`` is a file of the input."""
     if kind == "parquet":
-        return lambda path, first: ParquetPart(path, scorer)
+        codec = parquet.codec_of(source) if kind_of(source) == "parquet" else parquet.CODEC
+        return lambda path, first: ParquetPart(path, scorer, codec)
     if kind == "csv":
         return lambda path, first: CsvPart(path, scorer, names=first)
     return lambda path, first: JsonLinesPart(path, scorer)

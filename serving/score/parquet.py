@@ -15,8 +15,12 @@ from whybounce.serving.score.chunks import MOST_BYTES, Chunk, Position
 from whybounce.serving.score.scorer import Scorer
 from whybounce.serving.score.verdicts import Verdicts
 
+_FIRST = 8
+"""So many times the first chunk is smaller than the others."""
 _STEP = 16_384
 """Rows that are unpacked at a time, at most."""
+CODEC = "zstd"
+_CODECS = frozenset(["SNAPPY", "GZIP", "BROTLI", "LZ4", "ZSTD"])
 _BUFFER = 1024 * 1024
 """Bytes of a column that are read at a time: a row group can be as large as the file."""
 
@@ -30,7 +34,7 @@ def opened(path: Path) -> Any:
 
 
 def read(file: Any, at: Position, size: int) -> Iterator[Chunk]:
-    """Yield the rows of an open file, ``size`` at most at a time."""
+    """Yield the rows of an open file, ``size`` at most at a time; few at first, so that others need not wait long."""
     total = file.metadata.num_rows
     groups = list(range(file.num_row_groups))
     row = 0
@@ -40,13 +44,14 @@ def read(file: Any, at: Position, size: int) -> Iterator[Chunk]:
     row = at.row
     held: list[Any] = []
     rows = weight = 0
+    most = size // _FIRST
     for batch in file.iter_batches(min(_step(file.metadata), size), row_groups=groups) if groups else ():
         done, skip = skip, max(0, skip - batch.num_rows)
         for part in _pieces(batch.slice(done)):
-            if held and (rows + part.num_rows > size or weight + part.nbytes > MOST_BYTES):
+            if held and (rows + part.num_rows > most or weight + part.nbytes > MOST_BYTES):
                 row += rows
                 yield Chunk(_whole(held), Position(at.file, row), row / total)
-                held, rows, weight = [], 0, 0
+                held, rows, weight, most = [], 0, 0, size
             held.append(part)
             rows += part.num_rows
             weight += part.nbytes
@@ -73,11 +78,20 @@ def _whole(batches: list[Any]) -> Any:
     return whole.replace_schema_metadata(None)
 
 
-class ParquetPart:
-    """A Parquet file, compressed with zstd."""
+def codec_of(path: Path) -> str:
+    """How a file is compressed, for whoever reads it can read that; ``CODEC`` for one that is not."""
+    with opened(path) as file:
+        metadata = file.metadata
+        found = metadata.row_group(0).column(0).compression if metadata.num_row_groups and metadata.num_columns else ""
+    return found.lower() if found in _CODECS else CODEC
 
-    def __init__(self, path: Path, scorer: Scorer) -> None:
+
+class ParquetPart:
+    """A Parquet file."""
+
+    def __init__(self, path: Path, scorer: Scorer, codec: str = CODEC) -> None:
         self._path = path
+        self._codec = codec
         self._scorer = scorer
         self._writer: Any = None
 
@@ -86,7 +100,7 @@ class ParquetPart:
         batch = self._scorer.join(chunk.batch, verdicts)
         if self._writer is None:
             told = pa.schema([*chunk.batch.schema, *self._scorer.added])
-            self._writer = _writer(self._path, batch.schema, told, _unlike(batch))
+            self._writer = _writer(self._path, batch.schema, told, _unlike(batch), self._codec)
         self._writer.write_batch(batch)
 
     def close(self) -> None:
@@ -106,14 +120,14 @@ def _unlike(batch: Any) -> set[str]:
     }
 
 
-def _writer(path: Path, schema: Any, told: Any, unlike: set[str]) -> Any:
+def _writer(path: Path, schema: Any, told: Any, unlike: set[str], codec: str) -> Any:
     """Open a file for batches of a schema.
 
     ``told`` is the schema that readers see: the same columns, but what is a dictionary only to be written
     faster is none. ``unlike`` are the columns that are written without a dictionary.
     """
     writer = pq.ParquetWriter(
-        path, schema, compression="zstd", store_schema=False,
+        path, schema, compression=codec, store_schema=False,
         use_dictionary=[name for name in _leaves(told) if name.partition(".")[0] not in unlike],
     )  # fmt: skip
     writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(told.serialize()).decode()})
@@ -137,7 +151,7 @@ def join(parts: list[Path], out: Path) -> None:
             for place in range(len(file.metadata.schema.names))
             if not file.metadata.row_group(0).column(place).has_dictionary_page
         }
-    with _writer(out, schema, schema, unlike) as writer:
+    with _writer(out, schema, schema, unlike, codec_of(parts[0])) as writer:
         for part in parts:
             with pq.ParquetFile(part) as file:
                 for group in range(file.num_row_groups):

@@ -12,13 +12,12 @@ import pyarrow.compute as pc
 
 from whybounce.model.diagnostic import as_phase, provider_of_host
 from whybounce.model.masking import MAX_TEXT, template_of
-from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import BounceClassifier, Remembered
 from whybounce.model.retry import HINT
 from whybounce.serving.score.columns import GIVEN, diagnostic_column
 from whybounce.serving.score.fields import OF_THE_TEXT, PREFIX, chosen, schema_of
 from whybounce.serving.score.folding import fold
-from whybounce.serving.score.verdicts import Known, Verdicts
+from whybounce.serving.score.verdicts import Known, Own, Verdicts
 
 MOST_KNOWN = 262_144
 """Folded texts, and verdicts, that are remembered from batch to batch."""
@@ -165,9 +164,9 @@ class Scorer:
         self._places[(key[0], *fields)] = place
         return place
 
-    def _of_the_texts(self, texts: Any, rows: Any, verdicts: list[Remembered]) -> tuple[Any, list[Prediction]]:
+    def _of_the_texts(self, texts: Any, rows: Any, verdicts: list[Remembered]) -> tuple[Any, list[Own]]:
         """``exact`` and ``own`` of the verdicts: for texts that ask to wait or were cut."""
-        own: list[Prediction] = []
+        own: list[Own] = []
         if OF_THE_TEXT.isdisjoint(self.fields) or not verdicts:
             return rows, own
         timed = np.array([one.names_a_time for one in verdicts], dtype=bool)[rows]
@@ -181,11 +180,11 @@ class Scorer:
         places = np.empty(len(unique), dtype=np.int32)
         for at, pair in enumerate(unique.tolist()):
             place, hint = divmod(pair, len(known))
-            prediction = verdicts[place].of(known[hint])
+            wait, truncated = verdicts[place].own(known[hint])
             places[at] = place
-            if prediction is not verdicts[place].prediction:
+            if wait is not None or truncated:
                 places[at] = len(verdicts) + len(own)
-                own.append(prediction)
+                own.append(Own(place, wait, truncated))
         exact = rows.copy()
         exact[asked] = places[back]
         return exact, own

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,15 @@ import pyarrow as pa
 from whybounce.model.prediction import Prediction
 from whybounce.model.predictor import Remembered
 from whybounce.serving.score.fields import OF_THE_TEXT, dictionary_of, schema_of, values
+
+
+class Own(NamedTuple):
+    """A verdict with what only one text says; its fields have the names of those of a prediction."""
+
+    place: int
+    """Of the verdict."""
+    retry_after_seconds: int | None
+    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class Verdicts:
         The chosen fields of these.
     exact : numpy.ndarray of int32
         Row -> place in ``few`` and, after these, in ``own``.
-    own : list of Prediction
+    own : list of Own
         What texts get that ask to wait, or that were cut.
     """
 
@@ -37,7 +46,7 @@ class Verdicts:
     few: list[Remembered]
     table: Any
     exact: Any
-    own: list[Prediction]
+    own: list[Own]
 
     def columns(self, *, dictionary: bool) -> list[Any]:
         """Return the fields as one array each, with a value for each row.
@@ -53,7 +62,8 @@ class Verdicts:
     def _column(self, name: str, rows: Any, dictionary: bool) -> Any:
         few = self.table.column(name)
         if name in OF_THE_TEXT and self.own:
-            return pa.concat_arrays([few, values(name, self.own)]).take(pa.array(self.exact, pa.int32()))
+            own = pa.array([getattr(one, name) for one in self.own], few.type)
+            return pa.concat_arrays([few, own]).take(pa.array(self.exact, pa.int32()))
         if not dictionary:
             return few.take(rows)
         if dictionary_of(name):
@@ -64,7 +74,11 @@ class Verdicts:
     def json(self, prefix: str) -> list[bytes]:
         """Return for each row what is added to its JSON object, without braces."""
         names = self.table.schema.names
-        texts = [_json(one, names, prefix) for one in (*(known.prediction for known in self.few), *self.own)]
+        texts = [_json(one.prediction, names, prefix) for one in self.few]
+        texts += [
+            _json(self.few[one.place].prediction, names, prefix, {name: getattr(one, name) for name in OF_THE_TEXT})
+            for one in self.own
+        ]
         return [texts[place] for place in self.exact.tolist()]
 
 
@@ -110,7 +124,7 @@ def _texts_once(lists: Any) -> Any:
     return pa.ListArray.from_arrays(lists.offsets, pa.StructArray.from_arrays(texts, [one.name for one in inner.type]))
 
 
-def _json(prediction: Prediction, names: Sequence[str], prefix: str) -> bytes:
-    whole = prediction.to_dict()
+def _json(prediction: Prediction, names: Sequence[str], prefix: str, own: Mapping[str, Any] | None = None) -> bytes:
+    whole = {**prediction.to_dict(), **(own or {})}
     part = {prefix + name: whole[name] for name in names}
     return json.dumps(part, ensure_ascii=False)[1:-1].encode("utf-8", "replace")
