@@ -228,7 +228,7 @@ KIND_OF_MODEL = [
     ("We have got your mail, but storing it did not work. Please send it again.", {"other_receiver_error"}),
     ("Postfach des Empfängers ausgeschöpft, Kapazität erreicht", {"mailbox_full"}),
     ("Mất kết nối tới máy chủ nhận", {"network_error"}),
-    ("不具合のためメールを送信できませんでした", {"no_information", "general_hard_bounce", "general_error"}),
+    ("エラーが発生したため、次の宛先に送信できませんでした", {"no_information", "general_hard_bounce", "general_error"}),
 ]  # fmt: skip
 
 
