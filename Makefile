@@ -81,7 +81,7 @@ evaluate: $(VENV)/.dev  ## Measure the shipped model: make evaluate DATA=bounces
 	@$(BIN)/python -m whybounce evaluate $(DATA)
 
 .PHONY: bench
-bench: $(VENV)/.dev  ## Measure speed and memory (two minutes; needs the load generator wrk)
+bench: $(VENV)/.dev  ## Measure speed and memory (two minutes; needs wrk and curl)
 	@$(BIN)/python -m tests.bench
 
 .PHONY: fuzz

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import pairwise
 
 import re2
@@ -159,11 +160,12 @@ def template_of(text: str) -> str:
         tokens = text.encode().translate(_SPLIT_UTF8).decode().split()
     else:
         tokens = text.translate(_SPLIT_ALL).split()
-    masked = list(filter(None, map(_MASKS.__getitem__, tokens)))
+    masked = list(map(_MASKS.__getitem__, tokens))
     template = " ".join(masked)
     if (
         not plain
-        or "  " in template
+        # Words without a mask leave two spaces, or one at an end.
+        or "  " in template or template[:1] == " " or template[-1:] == " "
         or not _IN_CONTEXT.isdisjoint(masked)
         # Two equal mask words in a row; no other word ends or begins with capitals.
         or "M NUM" in template or "P IP" in template or "R ADDR" in template or "T HOST" in template
@@ -224,6 +226,16 @@ class _Masks(dict[str, str]):
     """
 
     def __missing__(self, token: str) -> str:
+        if len(token) <= MAX_TOKEN and token.isascii():
+            # What comes most, and never again.
+            if token.isdigit():
+                if token not in REPLY_CODES:
+                    return "NUM"
+            elif "@" in token:
+                if token[0].isalnum() and ":" not in token:
+                    return "ADDR"
+            elif token.count(".") == 3 and token[0].isalnum() and token[-1].isalnum() and _is_ip(token):
+                return "IP"
         if token.isalpha() and len(token) <= MAX_WORD and not _is_scrambled(token):
             masked = fold(token)
         else:
@@ -338,6 +350,7 @@ def _suffix(host: str, table: dict[str, str]) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def _known_host(host: str) -> str:
     blocklist = _suffix(host, BLOCKLIST_HOSTS)
     if blocklist:

@@ -223,6 +223,11 @@ class Lines:
     def feed(self, chunk: bytes, *, last: bool) -> Iterator[tuple[int, bytes | None]]:
         """Yield the lines that a chunk completes."""
         *complete, rest = chunk.split(b"\n")
+        if not self._held and not self._skipping and complete and len(max(complete, key=len)) <= MAX_LINE:
+            numbered = enumerate(complete, self._number + 1)
+            self._number += len(complete)
+            yield from [(number, part) for number, part in numbered if part and not part.isspace()]
+            complete = []
         for part in complete:
             line = self._end(part)
             if line is not None:

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from statistics import median
@@ -79,8 +78,9 @@ class Server:
 
 def measure() -> dict[str, Any]:
     """Return requests per second and latencies of each, and their ratios round by round."""
-    if shutil.which("wrk") is None:
-        raise SystemExit("the benchmark needs the load generator wrk; install it (Debian: apt-get install wrk)")
+    for tool, what in (("wrk", "load generator"), ("curl", "client")):
+        if shutil.which(tool) is None:
+            raise SystemExit(f"the benchmark needs the {what} {tool}; install it (Debian: apt-get install {tool})")
     texts = traffic.zipf(20_000, seed=2)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         script = _script(Path(folder), "/v1/predict", [{"diagnostic": text} for text in texts])
@@ -100,7 +100,7 @@ def measure() -> dict[str, Any]:
         batch = median(
             _load(servers["remembered"], batch_script, SECONDS, 2)["requests_per_second"] * BATCH for _ in range(ROUNDS)
         )
-        stream = _stream(servers["remembered"], texts)
+        stream = _stream(servers["remembered"], texts, Path(folder))
         return {
             "servers": {
                 name: {key: median(round_[name][key] for round_ in rounds) for key in rounds[0][name]}
@@ -141,32 +141,22 @@ def _load(server: Server, script: Path, seconds: int, connections: int = CONNECT
     return {"requests_per_second": requests / duration * 1e6, "p50_ms": p50 / 1000, "p99_ms": p99 / 1000}
 
 
-def _stream(server: Server, texts: list[str]) -> float:
-    lines = b"".join(b"%b\n" % json.dumps({"id": n, "diagnostic": text}).encode() for n, text in enumerate(texts))
-    chunk = b"%x\r\n%b\r\n" % (len(lines), lines)
-    head = (
-        b"POST /v1/predict/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
-        b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
-    )
+def _stream(server: Server, texts: list[str], folder: Path) -> float:
+    """Return texts per second of one long stream, sent and received by curl."""
     repeats = 10
-    received: list[int] = []
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
-
-        def read() -> None:
-            count = 0
-            while block := connection.recv(1 << 20):
-                count += block.count(b"\n{")
-            received.append(count)
-
-        reader = threading.Thread(target=read)
-        reader.start()
+    count = len(texts) * repeats
+    lines, answers = folder / "lines.jsonl", folder / "answers.jsonl"
+    lines.write_bytes(
+        b"".join(b"%b\n" % json.dumps({"id": n, "diagnostic": text}).encode() for n, text in enumerate(texts)) * repeats
+    )
+    command = ["curl", "-sS", "-X", "POST", "-T", str(lines), "-H", "transfer-encoding: chunked", "-H", "expect:"]
+    command += ["-H", "content-type: application/x-ndjson", f"http://127.0.0.1:{server.port}/v1/predict/stream", "-o"]
+    seconds = []
+    for _ in range(ROUNDS):
         start = time.perf_counter()
-        connection.sendall(head)
-        for _ in range(repeats):
-            connection.sendall(chunk)
-        connection.sendall(b"0\r\n\r\n")
-        reader.join()
-        seconds = time.perf_counter() - start
-    if received[0] < len(texts) * repeats * 0.9:
-        raise RuntimeError(f"the stream ended early: {received[0]} answers")
-    return len(texts) * repeats / seconds
+        subprocess.run([*command, "/dev/null"], check=True)
+        seconds.append(time.perf_counter() - start)
+    subprocess.run([*command, str(answers)], check=True)
+    if answers.read_bytes().count(b"\n{") != count - 1:
+        raise RuntimeError(f"the stream was not answered line by line: {answers}")
+    return count / median(seconds)
