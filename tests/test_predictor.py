@@ -578,8 +578,8 @@ def test_disguises_change_nothing(classifier: BounceClassifier, plain: str, disg
 
 def test_explanation_marks_the_words_that_decided(classifier: BounceClassifier) -> None:
     explanation = classifier.explain("550 5.1.1 <Joe@example.com>: Recipient rejected: User Unknown, bye")
-    marked = {span.text for span in explanation.highlights}
-    assert marked & {"User", "Unknown,", "5.1.1"}
+    marked = " ".join(span.text for span in explanation.highlights)
+    assert "User" in marked or "Unknown" in marked or "5.1.1" in marked
     assert explanation.prediction.reason == "invalid_recipient"
     assert explanation.advice == Action.SUPPRESS.advice
     for span in explanation.highlights:
