@@ -81,6 +81,7 @@ def test_counts_are_those_of_the_log(here: Path) -> None:
             "format": "postfix",
             "records": truth.delivered + truth.bounced + truth.deferred,
             "skipped": 0,
+            "left_out": [],
         }
     ]
     ok("mail.log", "--suppress-list", "out.csv")

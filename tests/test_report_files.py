@@ -123,7 +123,10 @@ def test_one_file_does_not_cost_the_report_of_the_others(here: Path) -> None:
     written("photo.jpg", bytes(range(256)) * 20)
     done = call(".", "--json")
     assert done.exit_code == 0
-    assert json.loads(done.stdout)["sources"] == [
+    found = json.loads(done.stdout)["sources"]
+    left = [piece["where"] for source in found for piece in source.pop("left_out")]
+    assert left == ["./notes.txt", "./photo.jpg"]
+    assert found == [
         {"name": "./mail.log", "format": "postfix", "records": 1, "skipped": 0},
         {"name": "./mail.log.9", "format": "(empty)", "records": 0, "skipped": 0},
         {"name": "./notes.txt", "format": "(unknown)", "records": 0, "skipped": 1},

@@ -10,11 +10,17 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from whybounce.model.errors import DataError
 from whybounce.serving.cli.output import printable, stderr
 from whybounce.serving.cli.records import TABLES, TEXT_COLUMNS, Record, read, suffix
+from whybounce.serving.intake.rows import separator
 
 if TYPE_CHECKING:
     from whybounce.serving.intake.format import Format, Head, Source
+    from whybounce.serving.intake.rows import Bad
 
 STDIN = "-"
+_KINDS = {"csv": ".csv", "csv-semicolon": ".csv", "tsv": ".tsv", "jsonl": ".jsonl"}
+"""Tables → how their files' names end."""
+_SHOWN = 5
+"""What is left out is told so many times."""
 _DIVIDERS = str.maketrans(dict.fromkeys(',;"{}:', " "))
 
 
@@ -46,7 +52,7 @@ class Input:
         self._column = column
         self._wanted: Format | None = format_named(format) if format is not None else None
         self._left = 0
-        self._first: tuple[str, str] = ("", "")
+        self._shown: list[tuple[str, str]] = []
         self.cut: list[str] = []
         """Which sources ended too early, in words: their records up to there were given out."""
 
@@ -56,9 +62,9 @@ class Input:
             yield from self._of_stdin()
         else:
             yield from self._of_files()
-        if self._left:
-            where, why = map(printable, self._first)
-            stderr.print(f"left out: {self._left:,}; the first: {where} {why}", markup=False, soft_wrap=True)
+        for number, (where, why) in enumerate(self._shown):
+            before = f"left out: {self._left:,}; the first: " if number == 0 else "  "
+            stderr.print(f"{before}{printable(where)} {printable(why)}", markup=False, soft_wrap=True)
 
     def _of_stdin(self) -> Iterator[Record]:
         from whybounce.serving.intake.format import Group, Head
@@ -77,8 +83,11 @@ class Input:
             found = self._wanted or recognise(beginning)
             if self._wanted or (found is not None and found.group is not Group.TABLES and self._column is None):
                 yield from self._taken(from_stream(STDIN_NAME, stream), cast("Format", found))
+            elif found is not None and self._column is None and found.name in _KINDS and not _known(beginning):
+                yield from self._taken(from_stream(STDIN_NAME, stream), found)
             else:
-                yield from read(STDIN, column=self._column, stream=stream, kind=_kind(beginning, self._column))
+                kind = _kind(beginning, self._column) or (_KINDS.get(found.name, "") if found is not None else "")
+                yield from read(STDIN, column=self._column, stream=stream, kind=kind, leave=self._leave_row)
 
     def _of_files(self) -> Iterator[Record]:
         from whybounce.serving.intake.open import sources
@@ -102,20 +111,29 @@ class Input:
         if found is not None and not read_here and self._column is None:
             yield from self._taken(source, found)
         elif alone:
-            if b"\0" in beginning.data:
+            if found is None and b"\0" in beginning.data:
                 raise DataError(f"{source.name}: looks binary; whybounce formats lists what is read")
             # A name says what it holds, unless it is none or that of any text.
             kind = None if suffix(source.name) in TABLES else _kind(beginning, self._column)
             try:
-                yield from read(source.name, column=self._column, stream=source.open(), kind=kind)
+                yield from read(
+                    source.name, column=self._column, stream=source.open(), kind=kind, leave=self._leave_row
+                )
             except DamagedError as error:
                 self.cut.append(str(error))
         else:
             self._leave(source.name, "is in no known format" if beginning.data.strip() else "is empty")
 
     def _leave(self, where: str, why: str) -> None:
-        self._first = self._first if self._left else (where, why)
+        if self._left < _SHOWN:
+            self._shown.append((where, why))
         self._left += 1
+
+    def _leave_row(self, name: str, row: Bad) -> None:
+        if row.ends_early:
+            self.cut.append(f"{name}:{row.line}: {row.why}")
+        else:
+            self._leave(f"{name}:{row.line}", row.why)
 
     def _taken(self, source: Source, format: Format) -> Iterator[Record]:
         from whybounce.serving.intake.format import Skipped
@@ -141,7 +159,8 @@ class Input:
 
 def _kind(beginning: Head, column: str | None) -> str:
     """What a stream without a name holds, as the ending of a file's name; only tables have columns."""
-    first = next((line for line in beginning.lines if line.strip()), "") if column is not None else ""
+    lines = [line for line in beginning.lines if line.strip() and separator(line) is None]
+    first = "".join(lines[:1])
     if column is None or column not in first:
         return ""
     return ".jsonl" if first.startswith("{") else ".tsv" if "\t" in first else ".csv"
@@ -149,6 +168,9 @@ def _kind(beginning: Head, column: str | None) -> str:
 
 def _is_simple(found: Format, beginning: Head) -> bool:
     """Whether ``records`` reads such a table: lines of text, or a file whose columns have the names that it knows."""
-    first = next((line for line in beginning.lines if line.strip()), "")
-    words = set(first.translate(_DIVIDERS).split())
-    return found.name == "text" or (suffix(beginning.name) in TABLES and not words.isdisjoint(TEXT_COLUMNS))
+    return found.name == "text" or (suffix(beginning.name) in TABLES and _known(beginning))
+
+
+def _known(beginning: Head) -> bool:
+    lines = [line for line in beginning.lines[:20] if line.strip() and separator(line) is None]
+    return not set("".join(lines[:1]).translate(_DIVIDERS).split()).isdisjoint(TEXT_COLUMNS)

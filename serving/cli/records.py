@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from whybounce.model.errors import DataError
+from whybounce.serving.intake.lines import decoded
+from whybounce.serving.intake.rows import Bad, Rows, delimiter_of, separator, split_returns
 from whybounce.serving.intake.unpacking import unpacked
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SUFFIXES = (*_PLAIN, *(f"{plain}{packed}" for plain in _PLAIN for packed in PACK
 """File names that end so are read as files."""
 
 MAX_LINE = 16 * 1024 * 1024
-"""Characters of one line of input; a longer one is an error rather than a memory problem."""
+"""Bytes of one line of input; a longer one is an error rather than a memory problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,12 @@ class Record:
 
 
 def read(
-    source: str, *, column: str | None, stream: BinaryIO | None = None, kind: str | None = None
+    source: str,
+    *,
+    column: str | None,
+    stream: BinaryIO | None = None,
+    kind: str | None = None,
+    leave: Callable[[str, Bad], None] | None = None,
 ) -> Iterator[Record]:
     """Yield the records of a file, packed or not, or of standard input when ``source`` is ``-``.
 
@@ -55,6 +61,8 @@ def read(
         What to read instead of the file.
     kind : str, optional
         How the name of such a file would end; by default as ``source`` does.
+    leave : callable, optional
+        Told of rows of a table that cannot be read, with the file's name; by default they are errors.
 
     Raises
     ------
@@ -62,14 +70,11 @@ def read(
         Naming the file, the line and the fix.
     """
     if source == "-":
-        text = io.TextIOWrapper(stream or sys.stdin.buffer, encoding="utf-8-sig", errors="replace", newline="")
-        yield from _of(text, "standard input", kind or "", column)
+        yield from _of(stream or sys.stdin.buffer, "standard input", kind or "", column, leave)
         return
     try:
-        with io.TextIOWrapper(
-            stream or unpacked(Path(source).open("rb"), source), encoding="utf-8-sig", errors="replace", newline=""
-        ) as text:
-            yield from _of(text, source, suffix(source) if kind is None else kind, column)
+        with closing(stream or unpacked(Path(source).open("rb"), source)) as opened:
+            yield from _of(opened, source, suffix(source) if kind is None else kind, column, leave)
     except OSError as error:
         raise DataError(f"{source}: cannot be read ({error.strerror}); check the path") from error
 
@@ -82,9 +87,11 @@ def suffix(name: str) -> str:
     return Path(found).suffix
 
 
-def _of(stream: TextIO, name: str, suffix: str, column: str | None) -> Iterator[Record]:
+def _of(
+    stream: BinaryIO, name: str, suffix: str, column: str | None, leave: Callable[[str, Bad], None] | None
+) -> Iterator[Record]:
     if suffix in (".csv", ".tsv"):
-        yield from _table(stream, name, "\t" if suffix == ".tsv" else ",", column)
+        yield from _table(stream, name, "\t" if suffix == ".tsv" else ",", column, leave)
     elif suffix in (".jsonl", ".ndjson"):
         yield from _json_lines(stream, name, column)
     elif column is None:
@@ -95,24 +102,24 @@ def _of(stream: TextIO, name: str, suffix: str, column: str | None) -> Iterator[
         )
 
 
-def _bounded(stream: TextIO, name: str) -> Iterator[tuple[int, str]]:
+def _bounded(stream: BinaryIO, name: str, looked_at: int = 20) -> Iterator[tuple[int, str]]:
     number = 0
-    while line := stream.readline(MAX_LINE + 1):
+    while data := stream.readline(MAX_LINE + 1):
         number += 1
-        if len(line) > MAX_LINE:
-            raise DataError(f"{name}, line {number}: longer than {MAX_LINE} characters; is this a text file?")
-        if number <= 20 and "\x00" in line:
+        if len(data) > MAX_LINE:
+            raise DataError(f"{name}, line {number}: longer than {MAX_LINE} bytes; is this a text file?")
+        if number <= looked_at and b"\0" in data:
             raise DataError(f"{name}: looks binary; give text lines, .csv, .tsv or .jsonl")
-        yield number, line
+        yield number, decoded(data.removeprefix(b"\xef\xbb\xbf"))  # files that were joined have one in the middle
 
 
-def _lines(stream: TextIO, name: str) -> Iterator[Record]:
-    for _, line in _bounded(stream, name):
+def _lines(stream: BinaryIO, name: str) -> Iterator[Record]:
+    for line in split_returns(line for _, line in _bounded(stream, name)):
         if line.strip():
             yield Record(line.rstrip("\r\n"))
 
 
-def _json_lines(stream: TextIO, name: str, column: str | None) -> Iterator[Record]:
+def _json_lines(stream: BinaryIO, name: str, column: str | None) -> Iterator[Record]:
     for number, line in _bounded(stream, name):
         if not line.strip():
             continue
@@ -128,20 +135,28 @@ def _json_lines(stream: TextIO, name: str, column: str | None) -> Iterator[Recor
             raise DataError(f"{name}, line {number}: expected an object or a string")
 
 
-def _table(stream: TextIO, name: str, delimiter: str, column: str | None) -> Iterator[Record]:
-    lines = (line for _, line in _bounded(stream, name))
+def _table(
+    stream: BinaryIO, name: str, delimiter: str, column: str | None, leave: Callable[[str, Bad], None] | None
+) -> Iterator[Record]:
+    # A cell may hold a null character; a file that is no text has one in its first line.
+    lines = split_returns(line for _, line in _bounded(stream, name, looked_at=1))
     first = next(lines, "")
-    if first.count(";") > first.count(delimiter):  # what Excel makes where the comma is in numbers
-        delimiter = ";"
-    reader = csv.DictReader(chain([first] if first else [], lines), delimiter=delimiter)
-    if not reader.fieldnames:
+    delimiter = delimiter_of(first, delimiter)
+    rows = Rows(chain(["\n" if separator(first) else first] if first else [], lines), delimiter)
+    names: list[str] = []
+    wanted = ""
+    for cells in rows:
+        where = f"{name}, line {rows.number}"
+        if isinstance(cells, Bad):
+            if leave is None:
+                raise DataError(f"{name}, line {cells.line}: {cells.why}")
+            leave(name, cells)
+        elif names:
+            yield _record(dict(zip(names, cells, strict=False)), wanted, where)
+        else:
+            names, wanted = cells, _column(cells, column, name)
+    if not names:
         raise DataError(f"{name}: the file is empty; the first line names the columns")
-    wanted = _column(list(reader.fieldnames), column, name)
-    try:
-        for row in reader:
-            yield _record(row, wanted, f"{name}, line {reader.line_num}")
-    except csv.Error as error:
-        raise DataError(f"{name}, line {reader.reader.line_num}: {error}; check the quoting") from error
 
 
 def _column(present: list[str], wanted: str | None, where: str) -> str:

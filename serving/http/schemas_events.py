@@ -58,6 +58,7 @@ class SourceOut(BaseModel):
     format: str
     records: int
     skipped: int
+    left_out: list[SkippedOut]
 
 
 class TemplateCountOut(BaseModel):

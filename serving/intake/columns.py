@@ -38,7 +38,7 @@ LOOKED_AT = 50
 """Rows that are looked at when names say nothing."""
 
 REPLY = re.compile(r"(?:^|[\s:;(\[,'\"#])(?:[45]\d\d[ -]|[45]\.\d{1,3}\.\d{1,3}\b)")
-_ADDRESS = re.compile(r"<?[^\s<>@,;]{1,200}@[^\s<>@,;]{1,200}>?")
+ADDRESS = re.compile(r"<?[^\s<>@,;]{1,200}@[^\s<>@,;]{1,200}>?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?")
 
 
@@ -88,7 +88,7 @@ def guessed(names: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, st
         return {}
     found = {field: name for field, name in found.items() if name not in texts}
     found["diagnostic"] = max(texts, key=lambda name: (sum(map(len, cells[name])), name))
-    for field, looks in (("recipient", _ADDRESS.fullmatch), ("occurred_at", _TIME.fullmatch)):
+    for field, looks in (("recipient", ADDRESS.fullmatch), ("occurred_at", _TIME.fullmatch)):
         alike = [name for name, column in free.items() if name not in texts and _most(column, looks)]
         if field not in found and len(alike) == 1:
             found[field] = alike[0]

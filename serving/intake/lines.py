@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from contextlib import closing
+from typing import BinaryIO
 
 from whybounce.serving.intake.format import Source
 
 MAX_LINE = 1 << 20
 """Bytes of a line that are read."""
-
-# A cell may hold a whole message; the limit of the csv module holds for the process and is only ever raised.
-csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
 
 
 def decoded(data: bytes) -> str:
@@ -23,16 +20,20 @@ def decoded(data: bytes) -> str:
         return data.decode("cp1252", errors="replace")
 
 
-def numbered(source: Source) -> Iterator[tuple[int, str]]:
+def bounded(stream: BinaryIO, limit: int) -> Iterator[bytes]:
+    """Yield lines; what an overlong one has beyond ``limit`` bytes is dropped."""
+    readline = stream.readline
+    while data := readline(limit):
+        if len(data) == limit and data[-1] != 10:
+            while (rest := readline(limit)) and rest[-1] != 10:
+                pass
+        yield data
+
+
+def numbered(source: Source, limit: int = MAX_LINE) -> Iterator[tuple[int, str]]:
     """Yield line numbers from 1 and lines without their ends; the rest of an overlong line is dropped."""
     with closing(source.open()) as stream:
-        number = 0
-        readline = stream.readline
-        while data := readline(MAX_LINE):
-            number += 1
-            if len(data) == MAX_LINE and data[-1] != 10:
-                while (rest := readline(MAX_LINE)) and rest[-1] != 10:
-                    pass
+        for number, data in enumerate(bounded(stream, limit), start=1):
             try:
                 line = data.decode().rstrip("\r\n")
             except UnicodeDecodeError:

@@ -6,23 +6,23 @@ unless a column says otherwise.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from itertools import islice
-from typing import Any
+from itertools import chain, islice
+from typing import Any, BinaryIO
 
 from whybounce.serving.intake.columns import COLUMNS, LOOKED_AT, REPLY, SURE, guessed, key
 from whybounce.serving.intake.columns import columns as columns_of
 from whybounce.serving.intake.format import GUESSED, HEAD_BYTES, Format, Group, Head, Read, Skipped, Source
 from whybounce.serving.intake.halves import json_or_none
-from whybounce.serving.intake.lines import bare, decoded, numbered
+from whybounce.serving.intake.lines import bare, bounded, decoded, numbered
 from whybounce.serving.intake.open import head
 from whybounce.serving.intake.outcomes import meaning_of
 from whybounce.serving.intake.record import BounceRecord, Outcome
+from whybounce.serving.intake.rows import MAX_ROW, Bad, Rows, separator, split_returns
 from whybounce.serving.intake.syslog import epoch, iso
 
 
@@ -35,7 +35,11 @@ def _claim(names: list[str]) -> float:
 
 def _recognise_table(delimiter: str, head: Head) -> float:
     first = next((line for line in head.lines if line.strip()), "")
-    if delimiter not in first and not (delimiter == "," and _is_column_alone(first)):
+    named = separator(first)
+    if named is not None:
+        if named != delimiter and (delimiter != "," or named in ";\t"):
+            return 0.0
+    elif delimiter not in first and not (delimiter == "," and _is_column_alone(first)):
         return 0.0
     names, rows = _beginning(delimiter, head)
     if any(len(name) >= 100 for name in names):
@@ -46,9 +50,10 @@ def _recognise_table(delimiter: str, head: Head) -> float:
 def _beginning(delimiter: str, head: Head) -> tuple[list[str], list[list[str]]]:
     """Return the names and the first rows of a table; what is cut off at the end of the head is left out."""
     lines = head.lines[:-1] if len(head.data) >= HEAD_BYTES else head.lines
-    rows: list[list[str]] = []
-    with suppress(csv.Error):  # the rows before are something to go by
-        rows.extend(islice((row for row in csv.reader(lines, delimiter=delimiter) if any(row)), LOOKED_AT + 1))
+    if lines and (named := separator(lines[0])):
+        delimiter, lines = named, lines[1:]
+    found = (row for row in Rows([f"{line}\n" for line in lines], delimiter) if not isinstance(row, Bad) and any(row))
+    rows = list(islice(found, LOOKED_AT + 1))
     return _named(rows[0]) if rows else [], rows[1:]
 
 
@@ -80,20 +85,16 @@ def _recognise_text(head: Head) -> float:
 
 def _read_table(delimiter: str, source: Source) -> Read:
     with closing(source.open()) as stream:
-        # Invalid bytes are read as Windows-1252, line by line.
-        lines = (decoded(line).removeprefix("\ufeff") for line in iter(partial(stream.readline, 1 << 20), b""))
-        rows = csv.reader(lines, delimiter=delimiter)
+        lines = _lines(stream)
+        first = next(lines, "")
+        named = separator(first)
+        rows = Rows(chain(["\n" if named else first], lines), named or delimiter)
         names: list[str] = []
         columns: dict[str, str] = {}
-        while True:
-            try:
-                cells = next(rows, None)
-            except csv.Error as error:
-                yield Skipped(f"{source.name}:{rows.line_num}", f"{error}; check the quoting")
-                rows = csv.reader(lines, delimiter=delimiter)  # the old one would go on inside the quotes
+        for cells in rows:
+            if isinstance(cells, Bad):
+                yield Skipped(f"{source.name}:{cells.line}", cells.why, ends_early=cells.ends_early)
                 continue
-            if cells is None:
-                return
             if not any(cells):
                 continue
             if not names:
@@ -106,11 +107,17 @@ def _read_table(delimiter: str, source: Source) -> Read:
                     )
                     return
                 continue
-            yield _record(dict(zip(names, cells, strict=False)), columns, f"{source.name}:{rows.line_num}")
+            yield _record(dict(zip(names, cells, strict=False)), columns, f"{source.name}:{rows.number}")
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    """Yield lines; of one that is longer than any row so much that it is seen to be."""
+    # What is not UTF-8 is read as Windows-1252, line by line.
+    yield from split_returns(decoded(line).removeprefix("\ufeff") for line in bounded(stream, MAX_ROW + 1))
 
 
 def _read_json(source: Source) -> Read:
-    for number, line in numbered(source):
+    for number, line in numbered(source, MAX_ROW):
         if not line.strip():
             continue
         where = f"{source.name}:{number}"

@@ -1,4 +1,4 @@
-"""Packed and recoded files as the bytes that are in them: gzip, bzip2, zstd, UTF-16."""
+"""Packed and recoded files as the bytes that are in them: gzip, bzip2, zstd, UTF-16, an old Mac's ends of lines."""
 
 from __future__ import annotations
 
@@ -23,34 +23,43 @@ class DamagedError(DataError):
 
 def is_recoded(start: bytes) -> bool:
     """Whether bytes begin what :func:`unpacked` unpacks or recodes."""
-    return start.startswith((b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    marks = (b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return start.startswith(marks) or ends_in_returns(start)
 
 
 def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
     """Return a stream over the unpacked bytes, whatever the file is called.
 
-    gzip, bzip2 and zstd are told by their first bytes, UTF-16 by its byte order mark. Memory
-    stays constant, however much comes out. Closing the result closes ``stream``.
+    gzip, bzip2 and zstd are told by their first bytes, UTF-16 by its byte order mark; where the beginning
+    has carriage returns and no line feed, the former become the latter. Memory stays constant, however
+    much comes out. Closing the result closes ``stream``.
 
     Raises
     ------
     MissingExtraError
         For zstd without the library for it.
     """
-    start = stream.read(4)
+    start = stream.read(CHUNK)
     stream.seek(0)
     inner: Any
     if start[:2] == b"\x1f\x8b":
         kind, inner = "gzip", gzip.GzipFile(fileobj=stream, mode="rb")
     elif start[:3] == b"BZh":
         kind, inner = "bzip2", bz2.BZ2File(stream, "rb")
-    elif start == b"\x28\xb5\x2f\xfd":
+    elif start[:4] == b"\x28\xb5\x2f\xfd":
         kind, inner = "zstd", _zstd(stream)
     elif start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         kind, inner = "UTF-16", _Recoded(stream)
+    elif ends_in_returns(start):
+        kind, inner = "plain", _Plain(stream)
     else:
         return stream
     return io.BufferedReader(_Unpacking(inner, stream, kind, name), CHUNK)
+
+
+def ends_in_returns(start: bytes) -> bool:
+    """Whether the lines of a text that begins so end in carriage returns, and in nothing else."""
+    return b"\r" in start[:-1] and b"\n" not in start
 
 
 def _zstd(stream: BinaryIO) -> Any:
@@ -118,6 +127,7 @@ class _Unpacking(io.RawIOBase):
         self._kind = kind
         self._name = name
         self._given = 0
+        self._returns: bool | None = None
 
     def readable(self) -> bool:
         return True
@@ -131,7 +141,9 @@ class _Unpacking(io.RawIOBase):
                 f"{self._name}: the {self._kind} data is damaged or cut off after {self._given:,} bytes "
                 f"({error}); what comes after that could not be read, fetch the file again"
             ) from error
-        buffer[: len(data)] = data
+        if self._returns is None:
+            self._returns = ends_in_returns(bytes(data))
+        buffer[: len(data)] = bytes(data).replace(b"\r", b"\n") if self._returns else data
         self._given += len(data)
         return len(data)
 
@@ -140,6 +152,16 @@ class _Unpacking(io.RawIOBase):
             self._inner.close()
             self._outer.close()
         super().close()
+
+
+class _Plain:
+    """Bytes as they are."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.read1 = stream.read
+
+    def close(self) -> None:
+        """There is nothing of its own to close."""
 
 
 class _Recoded:

@@ -53,6 +53,7 @@ class Counter:
         for record in records:
             if isinstance(record, Skipped):
                 source[1] += 1
+                self.counts.leave_out((name, format.name), record.source, record.why)
             else:
                 source[0] += 1
                 add(record)
@@ -62,6 +63,8 @@ class Counter:
         """Note a source that no format reads; one that is empty lacks nothing."""
         kind, pieces = ("(empty)", 0) if isinstance(why, EmptyError) else ("(unknown)", 1)
         self.counts.sources.setdefault((name, kind), [0, 0])[1] += pieces
+        if pieces:
+            self.counts.leave_out((name, kind), name, str(why).removeprefix(f"{name}: "))
 
     def add(self, record: BounceRecord) -> None:
         """Count one record."""

@@ -11,6 +11,11 @@ from typing import Any, NamedTuple
 KEPT_EVENTS = 40
 """Bounces of one address that are kept, the latest ones."""
 
+KEPT_PIECES = 5
+"""Pieces of a source that could not be read, the first ones, of which it is kept where and why."""
+KEPT_WORDS = 300
+"""Characters of these."""
+
 UNDATED = -1
 Row = list[int]
 """Delivered, hard, soft, technical, other."""
@@ -44,6 +49,8 @@ class Counts:
     ----------
     sources : dict
         Name and format → records and pieces that were skipped.
+    left_out : dict
+        Name and format → the first of these pieces: where, and why.
     tells_deliveries : bool
         Whether any source says what was delivered.
     verdicts : dict
@@ -62,6 +69,7 @@ class Counts:
 
     def __init__(self) -> None:
         self.sources: dict[tuple[str, str], list[int]] = {}
+        self.left_out: dict[tuple[str, str], list[tuple[str, str]]] = {}
         self.tells_deliveries = False
         self.delivered = 0
         self.deferred = 0
@@ -85,6 +93,9 @@ class Counts:
             _add_rows(getattr(self, name), getattr(other, name))
         for name in ("delivered", "deferred", "bounced", "not_bounces", "unnamed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        for source, pieces in other.left_out.items():
+            for piece in pieces:
+                self.leave_out(source, *piece)
         self.tells_deliveries |= other.tells_deliveries
         self.model_versions |= other.model_versions
         for verdict, (count, text) in other.verdicts.items():
@@ -98,6 +109,14 @@ class Counts:
         for address, events in other.addresses.items():
             self.addresses[address] = latest([*self.addresses.get(address, ()), *events])
         return self
+
+    def leave_out(self, source: tuple[str, str], where: str, why: str) -> None:
+        """Remember where something could not be read, and why; the first pieces of a source are kept."""
+        known = self.left_out.setdefault(source, [])
+        known.append((where[:KEPT_WORDS], why[:KEPT_WORDS]))
+        if len(known) > 1:
+            known.sort(key=lambda piece: (len(piece[0]), piece))  # line 9 comes before line 10
+            del known[KEPT_PIECES:]
 
     def count(self, verdict: Verdict, count: int, text: str) -> None:
         """Add bounces with one verdict; the shortest text about them is kept."""

@@ -61,7 +61,13 @@ def build(counts: Counts, policy: Policy | None = None, taxonomy: Taxonomy = TAX
     known = counts.tells_deliveries
     document = {
         "sources": [
-            {"name": name, "format": form, "records": read, "skipped": skipped}
+            {
+                "name": name,
+                "format": form,
+                "records": read,
+                "skipped": skipped,
+                "left_out": [{"where": where, "why": why} for where, why in counts.left_out.get((name, form), ())],
+            }
             for (name, form), (read, skipped) in sorted(counts.sources.items())
         ],
         "model_versions": sorted(counts.model_versions),

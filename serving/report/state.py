@@ -27,6 +27,7 @@ def to_state(counts: Counts) -> dict[str, Any]:
         "tells_deliveries": counts.tells_deliveries,
         **{name: getattr(counts, name) for name in _NUMBERS},
         "sources": [[*key, *row] for key, row in sorted(counts.sources.items())],
+        "left_out": [[*key, *piece] for key, pieces in sorted(counts.left_out.items()) for piece in pieces],
         "verdicts": [list(verdict) for verdict in verdicts],
         "counted": [[place[verdict], *counts.verdicts[verdict]] for verdict in verdicts if verdict in counts.verdicts],
         "deferrals": dict(sorted(counts.deferrals.items())),
@@ -75,6 +76,8 @@ def _counts(state: Mapping[str, Any]) -> Counts:
     for number in _NUMBERS:
         setattr(counts, number, int(state[number]))
     counts.sources = {(str(name), str(form)): [int(read), int(left)] for name, form, read, left in state["sources"]}
+    for name, form, where, why in state.get("left_out", ()):  # reports written before have none
+        counts.leave_out((str(name), str(form)), str(where), str(why))
     verdicts = [_verdict(row) for row in state["verdicts"]]
     counts.verdicts = {verdicts[place]: (int(count), str(text)) for place, count, text in state["counted"]}
     counts.deferrals = {str(reason): int(count) for reason, count in state["deferrals"].items()}

@@ -7,6 +7,9 @@ from typing import Any
 
 from whybounce.serving.report.document import Report
 
+_SHOWN = 5
+"""Places that could not be read and are named."""
+
 
 def sentences(report: Report) -> list[str]:
     """Say the main things in words."""
@@ -36,7 +39,10 @@ def sentences(report: Report) -> list[str]:
         found.append(f"Bounces that name no address: {document['bounces_without_address']:,}.")
     skipped = sum(source["skipped"] for source in document["sources"])
     if skipped:
-        found.append(f"Pieces of the sources that could not be read: {skipped:,}.")
+        # Why may quote an address; where does not.
+        first = [piece["where"] for source in document["sources"] for piece in source.get("left_out", ())][:_SHOWN]
+        shown = f" The first: {', '.join(first)}." if first else ""
+        found.append(f"Pieces of the sources that could not be read: {skipped:,}.{shown}")
     return found
 
 

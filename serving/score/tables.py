@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pyarrow.csv
 
 from whybounce.model.errors import DataError
 from whybounce.serving.intake.lines import decoded
+from whybounce.serving.intake.rows import Bad, Rows, Shape, delimiter_of, separator, split_returns
 from whybounce.serving.intake.unpacking import DamagedError
 from whybounce.serving.score.chunks import Chunk, Position, is_code
 from whybounce.serving.score.jsonlines import plain
@@ -23,28 +26,30 @@ from whybounce.serving.score.verdicts import Verdicts
 
 def read(path: Path, at: Position, size: int, delimiter: str) -> Iterator[Chunk]:
     """Yield the rows of a file as texts, ``size`` at most at a time."""
-    lines = Lines(path, at)
-    texts = (decoded(line) for line in lines)
+    top = _top(path, delimiter)
+    names = top.names
+    lines = Lines(path, at if at.offset else Position(at.file, top.line, top.offset))
     try:
-        names = _names(lines, delimiter)
         lines.go_on()
-        reader = csv.reader(texts, delimiter=delimiter)
+        start = lines.number
+        reader = Rows(_texts(lines), top.delimiter, top.shape)
         rows: list[list[str | None]] = []
         rejected: list[dict[str, Any]] = []
         code = names.index("reply_code") if "reply_code" in names else None
+        found = iter(reader)
         while True:
             try:
-                cells = next(reader, None)
+                cells = next(found, None)
             except DamagedError as error:
                 lines.cut_off(error)
+                rejected.append(lines.rejected(str(error), ""))
                 break
-            except csv.Error as error:
-                rejected.append(lines.rejected(f"{error}; check the quoting", ""))
-                reader = csv.reader(texts, delimiter=delimiter)
-                continue
             if cells is None:
                 break
-            if not cells:
+            if isinstance(cells, Bad):
+                rejected.append(lines.rejected(cells.why, cells.content, start + cells.line))
+                if cells.ends_early:
+                    lines.cut = f"{path}, line {start + cells.line}: {cells.why}"
                 continue
             why = ""
             if len(cells) > len(names):
@@ -52,14 +57,13 @@ def read(path: Path, at: Position, size: int, delimiter: str) -> Iterator[Chunk]
             elif code is not None and code < len(cells) and not is_code(cells[code]):
                 why = f"reply_code {cells[code]!r} is not a number"
             if why:
-                rejected.append(lines.rejected(why, delimiter.join(cells)))
+                rejected.append(lines.rejected(why, top.delimiter.join(cells), start + reader.number))
             else:
                 rows.append([*cells, *[None] * (len(names) - len(cells))])
-            if len(rows) >= size or len(rejected) >= size or lines.enough():
+            # What was taken ahead would not be read again by a run that goes on from here.
+            if (len(rows) >= size or len(rejected) >= size or lines.enough()) and not reader.behind:
                 yield Chunk(_strings(names, rows), lines.take(), lines.share, None, rejected)
                 rows, rejected = [], []
-        if lines.cut is not None:
-            rejected.append(lines.rejected(lines.cut, ""))
         if rows or rejected:
             yield Chunk(_strings(names, rows), lines.take(), lines.share, None, rejected, lines.cut)
     finally:
@@ -68,20 +72,54 @@ def read(path: Path, at: Position, size: int, delimiter: str) -> Iterator[Chunk]
 
 def schema_of(path: Path, delimiter: str) -> Any:
     """Return the schema of a file: texts under the names of its first line."""
+    return _strings(_top(path, delimiter).names, []).schema
+
+
+@dataclass(frozen=True, slots=True)
+class _Top:
+    """The names of a table, what divides them, where they end, and how the first rows look.
+
+    A run that goes on in the middle knows all of that as well.
+    """
+
+    names: list[str]
+    delimiter: str
+    line: int
+    offset: int
+    shape: Shape
+
+
+def _top(path: Path, delimiter: str) -> _Top:
     lines = Lines(path, Position())
     try:
-        return _strings(_names(lines, delimiter), []).schema
+        texts = _texts(lines)
+        first = next(texts, "")
+        delimiter = delimiter_of(first, delimiter)
+        if separator(first) is not None:
+            first = next(texts, "")
+        line, offset = lines.number, lines.offset
+        shape = Shape()
+        reader = Rows(chain([first], texts), delimiter, shape)
+        found = iter(reader)
+        names = next(found, [])
+        if isinstance(names, Bad):
+            raise DataError(f"{path}: the line that names the columns cannot be read: {names.why}")
+        if not names:
+            raise DataError(f"{path}: is empty; the first line names the columns")
+        if len(set(names)) < len(names):
+            raise DataError(f"{path}: two columns have one name; rename one")
+        if not reader.behind:
+            line, offset = lines.number, lines.offset
+        with suppress(DamagedError):  # it is met again
+            while shape.learning and next(found, None) is not None:
+                pass
+        return _Top(names, delimiter, line, offset, shape)
     finally:
         lines.close()
 
 
-def _names(lines: Lines, delimiter: str) -> list[str]:
-    names: list[str] = next(csv.reader(map(decoded, lines), delimiter=delimiter), [])
-    if not names:
-        raise DataError(f"{lines.path}: is empty; the first line names the columns")
-    if len(set(names)) < len(names):
-        raise DataError(f"{lines.path}: two columns have one name; rename one")
-    return names
+def _texts(lines: Lines) -> Iterator[str]:
+    return split_returns(decoded(line) for line in lines)
 
 
 def _strings(names: list[str], rows: list[list[str | None]]) -> Any:
