@@ -44,6 +44,8 @@ def add(app: FastAPI, service: Service) -> None:
             return problem(400, "The message did not come whole.")
         # MIME may be large and deep: other requests go on meanwhile.
         reading, answer = await asyncio.to_thread(_answer, service.live.classifier, data)
+        if reading.kind is None and reading.ends_early:
+            return problem(422, "This message is cut off before it says what it is. Send it as a whole.")
         if reading.kind is None:
             return problem(
                 422,

@@ -28,5 +28,5 @@ class MessageOut(BaseModel):
     """What a bounce message says, recipient by recipient."""
 
     format: str = Field(description="Which kind of message it is: `dsn`, `qmail`, `exim`, `auto-reply` …")
-    cut: bool = Field(description="Whether the message was too long or too deep to be read whole.")
+    cut: bool = Field(description="Whether the message was cut on its way, or was too long or deep to be read whole.")
     records: list[MessageRecordOut]

@@ -68,7 +68,10 @@ def _records(data: bytes, where: str) -> Read:
         return
     reading = read_message(data, where)
     yield from reading.records
-    if reading.kind is None:
+    if reading.ends_early:
+        what = "it could not be read what it is" if reading.kind is None else "what stands before that was read"
+        yield Skipped(where, f"is cut off, in its header or in the middle of a part; {what}; fetch it again")
+    elif reading.kind is None:
         yield Skipped(where, "is an ordinary message: neither a bounce nor an automatic one")
 
 

@@ -10,11 +10,17 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.errors import InvalidBase64LengthDefect, MessageError
+from email.errors import (
+    CloseBoundaryNotFoundDefect,
+    InvalidBase64LengthDefect,
+    MessageError,
+    StartBoundaryNotFoundDefect,
+)
 from email.generator import BytesGenerator
 from email.message import Message
 from email.parser import BytesHeaderParser, BytesParser
 from email.policy import Compat32, compat32
+from itertools import islice
 from typing import Any
 
 import re2
@@ -34,6 +40,8 @@ _ORIGINALS = {"message/rfc822", "text/rfc822-headers", "message/global", "messag
 _REPORTS = {"message/delivery-status", "message/global-delivery-status"}
 
 _REPORT_BEGINS = re2.compile(r"(?i)^\s*reporting-mta[ \t]*:")
+_HEADER_ENDS = re2.compile(rb"\n\r?\n|\r\r|^\r?\n")
+_NO_SPACE = bytes(byte for byte in range(256) if not bytes([byte]).isspace())
 _NO_BASE64 = re2.compile(rb"[^A-Za-z0-9+/]")
 
 
@@ -56,7 +64,9 @@ class Mail:
     returned : Message or None
         What ``original`` is the header of.
     cut : bool
-        Whether something was left out to stay within bounds.
+        Whether something was left out to stay within bounds, or is missing.
+    ends_early : bool
+        Whether the message ends in its header or in the middle of a part: it was cut on its way.
     """
 
     fields: Fields
@@ -67,6 +77,7 @@ class Mail:
     original: Fields = field(default_factory=lambda: Fields([]))
     kinds: list[str] = field(default_factory=list)
     cut: bool = False
+    ends_early: bool = False
     returned: Message | None = None
 
     def returned_bytes(self) -> bytes:
@@ -76,6 +87,8 @@ class Mail:
 
 class _Part(Message):
     """A part whose parameters may be anything: what ``email`` would raise at is taken for missing."""
+
+    is_cut = False
 
     def get_param(self, param: str, failobj: Any = None, header: str = "content-type", unquote: bool = True) -> Any:
         """Return a parameter as text; of a charset, the codec that decodes it."""
@@ -120,10 +133,17 @@ def open_mail(data: bytes) -> Mail:
         header = BytesHeaderParser(policy=compat32).parsebytes(bounded[:MAX_TEXT])
         body = bounded[:MAX_TEXT].replace(b"\r\n", b"\n").partition(b"\n\n")[2]
         return Mail(fields_in(header), as_text(body, None), cut=True)
-    mail = Mail(fields_in(message), cut=cut)
+    ends_early = not cut and _ends_early(message, bounded)
+    if ends_early and not bounded[-1:].isspace():  # half of an address is another address
+        shorter = bounded.rstrip(_NO_SPACE)
+        message = _parsed(shorter) or message
+    mail = Mail(fields_in(message), cut=cut or ends_early, ends_early=ends_early)
     plain: list[str] = []
     rich: list[str] = []
-    for number, part in enumerate(_parts(message)):
+    parts = list(islice(_parts(message), MAX_PARTS + 1))
+    if ends_early and parts and isinstance(parts[-1], _Part):
+        parts[-1].is_cut = True
+    for number, part in enumerate(parts):
         if number == MAX_PARTS:
             mail.cut = True
             break
@@ -164,6 +184,18 @@ def _sort(mail: Mail, kind: str, part: Message, plain: list[str], rich: list[str
         plain.append(_leaf(part))
 
 
+def _ends_early(message: Message, data: bytes) -> bool:
+    """Whether a part has no end that should have one, or there is nothing behind the header, not even its end."""
+    if message.is_multipart() or not str(message.get_payload()).strip():
+        unclosed = (CloseBoundaryNotFoundDefect, StartBoundaryNotFoundDefect)
+        if any(isinstance(defect, unclosed) for defect in message.defects):
+            return True
+    elif str(message.get("content-transfer-encoding", "")).strip().lower() == "base64":
+        message.get_payload(decode=True)
+        return any(isinstance(defect, InvalidBase64LengthDefect) for defect in message.defects)
+    return bool(message.keys()) and _HEADER_ENDS.search(data) is None
+
+
 def _parsed(data: bytes) -> Message | None:
     try:
         return BytesParser(_Part, policy=compat32).parsebytes(data)
@@ -187,7 +219,17 @@ def _leaf(part: Message, limit: int = MAX_TEXT) -> str:
     payload = part.get_payload(decode=True)
     if any(isinstance(defect, InvalidBase64LengthDefect) for defect in part.defects):
         payload = _base64_cut_off(part)  # email gives up; what came before the cut can be read
-    return as_text(payload, part.get_content_charset(), limit) if isinstance(payload, bytes) else ""
+    if not isinstance(payload, bytes):
+        return ""
+    return as_text(_whole_words(part, payload), part.get_content_charset(), limit)
+
+
+def _whole_words(part: Message, data: bytes) -> bytes:
+    """Leave out the last word of a part that was cut while it was encoded: it may be half an address."""
+    encoded = str(part.get("content-transfer-encoding", "")).strip().lower() in ("base64", "quoted-printable")
+    if not encoded or not getattr(part, "is_cut", False) or data[-1:].isspace():
+        return data
+    return data.rstrip(_NO_SPACE)
 
 
 def _base64_cut_off(part: Message) -> bytes:
@@ -212,8 +254,10 @@ def _raw(part: Message, limit: int = MAX_TEXT) -> str:
         shell["Content-Transfer-Encoding"] = encoding
         shell.set_payload(data.strip().decode("ascii", "surrogateescape"))
         decoded = shell.get_payload(decode=True)
+        if isinstance(decoded, bytes) and any(isinstance(one, InvalidBase64LengthDefect) for one in shell.defects):
+            decoded = _base64_cut_off(shell)
         if isinstance(decoded, bytes) and b":" in decoded:
-            data = decoded
+            data = _whole_words(part, decoded)
     return as_text(data, part.get_content_charset(), limit)
 
 

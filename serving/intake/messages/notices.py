@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re2
 
-from whybounce.serving.intake.messages.failure import Failure, all_addresses, clean_address, first_address, one_line
+from whybounce.serving.intake.messages.failure import Failure, all_addresses, first_address, one_line
 from whybounce.serving.intake.messages.header import Fields
 from whybounce.serving.intake.messages.mime import Mail
 from whybounce.serving.intake.record import Outcome
@@ -84,8 +84,7 @@ def _from_daemon(fields: Fields) -> bool:
 
 
 def _notice(mail: Mail, kind: str, text: str) -> Failure:
-    sender = mail.fields.get("From")
-    who = first_address(sender) or clean_address(sender)
+    who = first_address(mail.fields.get("From"))  # a name alone is nobody's address
     if kind == "challenge" and who and _SERVICE.match(who):  # it writes for somebody, whom it names
         ours = {who.lower(), *(address.lower() for address in all_addresses(mail.fields.get("To")))}
         named = all_addresses(f"{mail.fields.get('Subject')} {mail.text[:_MAX_REPLY]}")

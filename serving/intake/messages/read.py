@@ -52,12 +52,15 @@ class MessageReading:
         Which reader understood it, one of ``KINDS``; ``None`` for an ordinary message.
     records : tuple of BounceRecord
     cut : bool
-        Whether the message was too long or too deep to be read whole.
+        Whether the message was too long or too deep to be read whole, or ends early.
+    ends_early : bool
+        Whether it was cut on its way: it ends in its header or in the middle of a part.
     """
 
     kind: str | None
     records: tuple[BounceRecord, ...]
     cut: bool = False
+    ends_early: bool = False
 
 
 def read_message(data: bytes, source: str = "", *, _depth: int = 0) -> MessageReading:
@@ -77,9 +80,12 @@ def read_message(data: bytes, source: str = "", *, _depth: int = 0) -> MessageRe
     if passed_on and _depth < 2 and mail.returned is not None:
         inner = read_message(mail.returned_bytes(), source, _depth=_depth + 1)
         if inner.kind is not None and (kind is None or inner.kind == "dsn" or inner.kind in dict(_TEXTS)):
-            return inner
+            return replace(inner, cut=inner.cut or mail.cut, ends_early=mail.ends_early)
     return MessageReading(
-        kind, tuple(_records(mail, told_apart(failures), source)), mail.cut or len(failures) >= dsn.MAX_RECIPIENTS
+        kind,
+        tuple(_records(mail, told_apart(failures), source)),
+        mail.cut or len(failures) >= dsn.MAX_RECIPIENTS,
+        mail.ends_early,
     )
 
 
@@ -159,7 +165,7 @@ def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[Bounc
         yield BounceRecord(
             one.outcome,
             one.diagnostic,
-            _text(one.recipient),
+            _address(one.recipient),
             enhanced_status=_telling(one),
             remote_host=_text(one.remote_mta),
             reporting_mta=_text(one.reporting_mta),
@@ -175,6 +181,12 @@ def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[Bounc
 def _text(found: str | None) -> str | None:
     """Return what says something: "<>:" may stand where an address is expected."""
     return (found or "").strip() or None
+
+
+def _address(found: str | None) -> str | None:
+    """Return an address, or the name of a mailbox on the reporting host; no person's name."""
+    text = _text(found)
+    return text if text is None or "@" in text or " " not in text else None
 
 
 def _telling(one: Failure) -> str | None:
