@@ -134,13 +134,14 @@ def open_mail(data: bytes) -> Mail:
         body = bounded[:MAX_TEXT].replace(b"\r\n", b"\n").partition(b"\n\n")[2]
         return Mail(fields_in(header), as_text(body, None), cut=True)
     ends_early = not cut and _ends_early(message, bounded)
-    if ends_early and not bounded[-1:].isspace():  # half of an address is another address
-        shorter = bounded.rstrip(_NO_SPACE)
-        message = _parsed(shorter) or message
+    parts = list(islice(_parts(message), MAX_PARTS + 1))
+    # Half of an address is another address.
+    if ends_early and not bounded[-1:].isspace() and not (parts and _is_encoded(parts[-1])):
+        message = _parsed(bounded.rstrip(_NO_SPACE)) or message
+        parts = list(islice(_parts(message), MAX_PARTS + 1))
     mail = Mail(fields_in(message), cut=cut or ends_early, ends_early=ends_early)
     plain: list[str] = []
     rich: list[str] = []
-    parts = list(islice(_parts(message), MAX_PARTS + 1))
     if ends_early and parts and isinstance(parts[-1], _Part):
         parts[-1].is_cut = True
     for number, part in enumerate(parts):
@@ -224,10 +225,13 @@ def _leaf(part: Message, limit: int = MAX_TEXT) -> str:
     return as_text(_whole_words(part, payload), part.get_content_charset(), limit)
 
 
+def _is_encoded(part: Message) -> bool:
+    return str(part.get("content-transfer-encoding", "")).strip().lower() in ("base64", "quoted-printable")
+
+
 def _whole_words(part: Message, data: bytes) -> bytes:
     """Leave out the last word of a part that was cut while it was encoded: it may be half an address."""
-    encoded = str(part.get("content-transfer-encoding", "")).strip().lower() in ("base64", "quoted-printable")
-    if not encoded or not getattr(part, "is_cut", False) or data[-1:].isspace():
+    if not _is_encoded(part) or not getattr(part, "is_cut", False) or data[-1:].isspace():
         return data
     return data.rstrip(_NO_SPACE)
 
