@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -38,9 +38,6 @@ _LINES = frozenset(["application/x-ndjson", "application/jsonl", "application/js
 _FORM = "application/x-www-form-urlencoded"
 # Amazon SNS says text/plain of its JSON.
 _JSON = frozenset(["", "application/json", "text/plain", "text/json", "application/cloudevents+json"])
-_TEXTS = (
-    "diagnostic", "recipient", "reporting_mta", "remote_host", "message_id", "campaign", "event_id", "theirs", "command"
-)  # fmt: skip
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -140,7 +137,7 @@ def _answer(
     found = _Answer(provider)
     values = list(_parsed(kind, body, provider))
     if provider == "ses" and len(values) == 1 and (asked := confirmation(values[0])):
-        found.confirmation = {name: _sound(value) for name, value in asked.items()}
+        found.confirmation = asked
         return found
     recognised, pieces = _generic(values, path) if provider == GENERIC else _of(provider, values, path)
     text = 0
@@ -148,14 +145,13 @@ def _answer(
         if count >= MAX_RECORDS:
             raise _Refused(413, f"The body lists more than {MAX_RECORDS} recipients. Send fewer events at a time.")
         if isinstance(piece, Skipped):
-            found.skipped.append({"where": piece.source, "why": _sound(piece.why) or ""})
+            found.skipped.append({"where": piece.source, "why": piece.why})
             continue
-        record = _whole(piece)
         # One text may be said of thousands of recipients: the answer must not be much larger than the body.
-        text += len(record.diagnostic)
+        text += len(piece.diagnostic)
         if text > most_text:
             raise _Refused(413, "The events say too much of too many recipients. Send fewer at a time.")
-        found.records.append(_encoded(classifier, record, found.given))
+        found.records.append(_encoded(classifier, piece, found.given))
     if found.skipped and not found.records and not recognised:
         raise _Refused(422, _nothing(provider, found.skipped[0]["why"]))
     return found
@@ -188,7 +184,7 @@ def _generic(values: list[Any], path: list[str]) -> tuple[bool, Read]:
     try:
         paths: Paths = paths_of((name, where) for name, _, where in pairs)
     except DataError as error:
-        raise _Refused(422, _sound(str(error)) or "") from None
+        raise _Refused(422, str(error)) from None
     outer = (event for value in values for event in (value if isinstance(value, list) else [value]))
     return False, (
         piece for place, event in enumerate(outer, start=1) for piece in generic_records(event, _place(place), paths)
@@ -222,20 +218,6 @@ def _loaded(data: bytes, what: str) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise _Refused(400, f"{what} is not valid JSON ({error.msg}). Send it as the provider sent it.") from None
-
-
-def _whole(record: BounceRecord) -> BounceRecord:
-    """Replace halves of characters, which JSON may hold and UTF-8 may not."""
-    changes: dict[str, Any] = {
-        name: _sound(value)
-        for name in _TEXTS
-        if (value := getattr(record, name)) is not None and not value.isascii() and _sound(value) != value
-    }
-    return replace(record, **changes) if changes else record
-
-
-def _sound(value: str | None) -> str | None:
-    return value if value is None or value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def _encoded(classifier: BounceClassifier, record: BounceRecord, given: list[Remembered]) -> bytes:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
 from whybounce.serving.intake.joining import host_of
-from whybounce.serving.intake.lines import bare, numbered
+from whybounce.serving.intake.lines import bare, numbered, said
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import iso
 
@@ -106,9 +106,9 @@ def _records(row: dict[str, str], outcome: Outcome, where: str) -> Read:
             text or general if failed else "",
             recipient,
             remote_host=host_of(found[1]) if found else None,
-            reporting_mta=row.get("server-hostname", "").strip() or None,
+            reporting_mta=said(row.get("server-hostname")),
             message_id=bare(row.get("message-id")),
-            event_id=row.get("internal-message-id", "").strip() or None,
+            event_id=said(row.get("internal-message-id")),
             occurred_at=_time(row.get("date-time")),
             source=where,
         )

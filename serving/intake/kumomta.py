@@ -12,7 +12,7 @@ from typing import Any
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
 from whybounce.serving.intake.halves import json_or_none
 from whybounce.serving.intake.joining import Pending, host_of, queue_of
-from whybounce.serving.intake.lines import bare, numbered
+from whybounce.serving.intake.lines import bare, numbered, said
 from whybounce.serving.intake.record import BounceRecord, Outcome
 from whybounce.serving.intake.syslog import epoch, iso
 
@@ -90,19 +90,19 @@ def _record(row: dict[str, Any], outcome: Outcome, recipient: Any, where: str) -
     theirs = row.get("bounce_classification")
     if isinstance(theirs, dict):  # {"UserDefined": "name"}
         theirs = next(iter(theirs.values()), None)
-    theirs = _text(theirs) if answered else None
+    theirs = said(theirs) if answered else None
     code = response.get("code")
     return BounceRecord(
         outcome,
-        _text(response.get("content")) or "",
-        _text(recipient),
+        said(response.get("content")) or "",
+        said(recipient),
         reply_code=code if isinstance(code, int) and 200 <= code <= 599 else None,
         enhanced_status=_status(response.get("enhanced_code")),
-        command=_text(response.get("command")),
-        remote_host=host_of(_text(peer.get("name"))) if isinstance(peer, dict) else None,
-        message_id=bare(_text(_inside(row, "headers", "message-id"))),
+        command=said(response.get("command")),
+        remote_host=host_of(said(peer.get("name"))) if isinstance(peer, dict) else None,
+        message_id=bare(said(_inside(row, "headers", "message-id"))),
         campaign=_campaign(row),
-        event_id=_text(row.get("id")),
+        event_id=said(row.get("id")),
         sent_at=_time(row.get("created")),
         occurred_at=_time(row.get("timestamp")),
         theirs=theirs,
@@ -118,7 +118,7 @@ def _campaign(row: dict[str, Any]) -> str | None:
         campaign, colon, _ = queue.partition("@")[0].partition(":")
         if colon and campaign.strip():
             return campaign.strip()
-    return _text(_inside(row, "meta", "campaign")) or _text(_inside(row, "headers", "x-campaign"))
+    return said(_inside(row, "meta", "campaign")) or said(_inside(row, "headers", "x-campaign"))
 
 
 def _inside(row: dict[str, Any], part: str, name: str) -> Any:
@@ -126,10 +126,6 @@ def _inside(row: dict[str, Any], part: str, name: str) -> Any:
     if not isinstance(inner, dict):
         return None
     return next((value for key, value in inner.items() if key.lower() == name), None)
-
-
-def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
 
 
 def _status(code: Any) -> str | None:

@@ -56,6 +56,18 @@ def id_before(line: str, mark: int) -> str:
     return line[line.rfind(" ", 0, mark) + 1 : mark]
 
 
+def said(value: object) -> str | None:
+    """Return a text without blanks around it; None for an empty one, and for what is no text."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def in_words(value: object) -> str | None:
+    """Return a text that says something, a number as a text; None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return said(value)
+
+
 def bare(text: str | None) -> str | None:
     """Return an address or a Message-ID without its angle brackets; None for an empty one."""
-    return (text or "").strip().removeprefix("<").removesuffix(">").strip() or None
+    return said((text or "").strip().removeprefix("<").removesuffix(">"))

@@ -18,7 +18,7 @@ from whybounce.serving.intake.columns import COLUMNS, LOOKED_AT, REPLY, SURE, gu
 from whybounce.serving.intake.columns import columns as columns_of
 from whybounce.serving.intake.format import GUESSED, HEAD_BYTES, Format, Group, Head, Read, Skipped, Source
 from whybounce.serving.intake.halves import json_or_none
-from whybounce.serving.intake.lines import bare, bounded, decoded, numbered
+from whybounce.serving.intake.lines import bare, bounded, decoded, in_words, numbered
 from whybounce.serving.intake.open import head
 from whybounce.serving.intake.outcomes import meaning_of
 from whybounce.serving.intake.record import BounceRecord, Outcome
@@ -142,10 +142,7 @@ def _read_text(source: Source) -> Read:
 
 def _record(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> BounceRecord:
     def text(field: str) -> str | None:
-        value = row.get(columns.get(field, ""))
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            return None
-        return str(value).strip() or None
+        return in_words(row.get(columns.get(field, "")))
 
     outcome, kind = meaning_of(text("outcome"))
     code = text("reply_code") or ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from whybounce.serving.intake.events.values import values
 from whybounce.serving.intake.format import Format, Group, Head, Read, Skipped, Source
+from whybounce.serving.intake.lines import in_words
 from whybounce.serving.intake.record import BounceRecord
 
 Event = dict[str, Any]
@@ -113,14 +114,7 @@ def _first_values(head: Head, containers: tuple[str, ...]) -> Iterator[Any]:
 
 # Reading what may be anything
 
-
-def text(value: Any) -> str | None:
-    """Return a string that says something, a number as a string; None for anything else."""
-    if isinstance(value, str):
-        return value.strip() or None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return None
+text = in_words
 
 
 def word(value: Any) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from whybounce.serving.intake.lines import said
 from whybounce.serving.intake.messages import dsn, fallback, notices, plain_mta
 from whybounce.serving.intake.messages.amazon_ses import amazon_ses
 from whybounce.serving.intake.messages.delays import told_apart
@@ -167,8 +168,8 @@ def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[Bounc
             one.diagnostic,
             _address(one.recipient),
             enhanced_status=_telling(one),
-            remote_host=_text(one.remote_mta),
-            reporting_mta=_text(one.reporting_mta),
+            remote_host=said(one.remote_mta),
+            reporting_mta=said(one.reporting_mta),
             message_id=one.message_id or message_id,
             campaign=campaign,
             sent_at=sent,
@@ -178,14 +179,9 @@ def _records(mail: Mail, failures: list[Failure], source: str) -> Iterator[Bounc
         )
 
 
-def _text(found: str | None) -> str | None:
-    """Return what says something: "<>:" may stand where an address is expected."""
-    return (found or "").strip() or None
-
-
 def _address(found: str | None) -> str | None:
     """Return an address, or the name of a mailbox on the reporting host; no person's name."""
-    text = _text(found)
+    text = said(found)  # "<>:" may stand where an address is expected
     return text if text is None or "@" in text or " " not in text else None
 
 
