@@ -187,3 +187,41 @@ def test_score_of_a_table_that_was_cut() -> None:
     assert len(Path("o.jsonl").read_text().splitlines()) == 1
     [left] = map(json.loads, Path("o.jsonl.rejected.jsonl").read_text().splitlines())
     assert left["line"] == 3
+
+
+PLAIN = "id,diagnostic\n" + "".join(f"{n},{said(n)}\n" for n in range(5))
+ODD: dict[str, tuple[bytes, int]] = {
+    "a null character": (PLAIN.replace("u2@", "u\0@").encode(), 5),
+    "two encodings": ("id,diagnostic\n1,550 5.1.1 Empfänger unbekannt\n".encode("cp1252") + "2,550 5.1.1 Empfänger\n".encode(), 2),
+    "UTF-16": (PLAIN.encode("utf-16"), 5),
+    "UTF-16, the other way round": (b"\xfe\xff" + PLAIN.encode("utf-16-be"), 5),
+    "sep=;": (b"sep=;\r\n" + PLAIN.replace(",", ";").replace("\n", "\r\n").encode(), 5),
+    "sep=|": (b"sep=|\n" + PLAIN.replace(",", "|").encode(), 5),
+    "sep=,": (b"\xef\xbb\xbfsep=,\n" + PLAIN.encode(), 5),
+    "ends of an old Mac": (PLAIN.replace("\n", "\r").encode(), 5),
+    "ends of two kinds": (PLAIN.replace("\n", "\r", 3).encode(), 5),
+    "an old Mac's, in a cell too": (b'id,diagnostic\r0,"550 5.1.1 a\rb"\r1,550 5.1.1 c d\r', 2),
+    "decimal commas": (("id;wert;diagnostic\n" + "".join(f"{n};1,5;{said(n)}\n" for n in range(5))).encode(), 5),
+    "tabs": (PLAIN.replace(",", "\t").encode(), 5),
+    "German names": (("Nummer;Wert;Meldung\n" + "".join(f"{n};1,5;{said(n)}\n" for n in range(5))).encode(), 5),
+    "Russian names": (("номер,ответ\n" + "".join(f"{n},{said(n)}\n" for n in range(5))).encode(), 5),
+    "a cell of 3 MB": (f"id,diagnostic\n0,550 5.1.1 a b\n1,550 5.1.1 {'x' * 3_000_000}\n2,550 5.1.1 c d\n".encode(), 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_tables_lose_nothing(name: str) -> None:
+    data, rows = ODD[name]
+    Path("b.csv").write_bytes(data)
+    done = call("predict", "b.csv", "--jsonl")
+    assert (done.exit_code, len(done.stdout.splitlines()), "left out" in done.stderr) == (0, rows, False)
+    assert all(json.loads(line)["diagnostic"].startswith("550 5.1.1 ") for line in done.stdout.splitlines())
+    assert "\ufffd" not in done.stdout
+    done = call("report", "b.csv", "--json")
+    found = json.loads(done.stdout)
+    assert (found["bounced"], found["sources"][0]["skipped"]) == (rows, 0)
+    column = {"German names": ["--column", "Meldung"], "Russian names": ["--column", "ответ"]}.get(name, [])
+    done = call("score", "b.csv", "o.jsonl", "--fields", "reason", *column)
+    assert done.exit_code == 0, done.exception
+    assert len(Path("o.jsonl").read_text().splitlines()) == rows
+    assert not Path("o.jsonl.rejected.jsonl").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +12,7 @@ from whybounce.serving.intake.unpacking import DamagedError, unpacked
 from whybounce.serving.score.chunks import MOST_BYTES, Position
 
 MAX_LINE = 16 * 1024 * 1024
+_LONE_RETURN = re.compile(rb"(?<=\r)(?!\n)")
 
 
 class Lines:
@@ -21,10 +23,13 @@ class Lines:
     path : Path
     at : Position
         Where to begin once ``go_on`` is called; the lines before can be read until then.
+    returns : bool
+        Whether a carriage return alone ends a line as well.
     """
 
-    def __init__(self, path: Path, at: Position) -> None:
+    def __init__(self, path: Path, at: Position, *, returns: bool = False) -> None:
         self.path = path
+        self._returns = returns
         self._raw: BinaryIO = path.open("rb")
         self._size = path.stat().st_size or 1
         self.stream = unpacked(self._raw, str(path))
@@ -51,9 +56,11 @@ class Lines:
         while line := self.stream.readline(MAX_LINE + 1):
             if len(line) > MAX_LINE:
                 raise DataError(f"{self.path}: a line is longer than {MAX_LINE} bytes; is this a text file?")
-            self.number += 1
-            self.offset += len(line)
-            yield line.removeprefix(b"\xef\xbb\xbf") if self.number == 1 else line
+            lone = self._returns and line.find(b"\r", 0, -2) >= 0
+            for piece in _LONE_RETURN.split(line) if lone else (line,):
+                self.number += 1
+                self.offset += len(piece)
+                yield piece.removeprefix(b"\xef\xbb\xbf") if self.number == 1 else piece
 
     def until_cut(self) -> Iterator[bytes]:
         """Yield lines; packed data that ends too early ends them, see ``cut_off``."""

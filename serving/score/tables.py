@@ -15,7 +15,7 @@ import pyarrow.csv
 
 from whybounce.model.errors import DataError
 from whybounce.serving.intake.lines import decoded
-from whybounce.serving.intake.rows import Bad, Rows, Shape, delimiter_of, separator, split_returns
+from whybounce.serving.intake.rows import Bad, Rows, Shape, delimiter_of, separator
 from whybounce.serving.intake.unpacking import DamagedError
 from whybounce.serving.score.chunks import Chunk, Position, is_code
 from whybounce.serving.score.jsonlines import plain
@@ -28,7 +28,7 @@ def read(path: Path, at: Position, size: int, delimiter: str) -> Iterator[Chunk]
     """Yield the rows of a file as texts, ``size`` at most at a time."""
     top = _top(path, delimiter)
     names = top.names
-    lines = Lines(path, at if at.offset else Position(at.file, top.line, top.offset))
+    lines = Lines(path, at if at.offset else Position(at.file, top.line, top.offset), returns=True)
     try:
         lines.go_on()
         start = lines.number
@@ -90,7 +90,7 @@ class _Top:
 
 
 def _top(path: Path, delimiter: str) -> _Top:
-    lines = Lines(path, Position())
+    lines = Lines(path, Position(), returns=True)
     try:
         texts = _texts(lines)
         first = next(texts, "")
@@ -119,7 +119,7 @@ def _top(path: Path, delimiter: str) -> _Top:
 
 
 def _texts(lines: Lines) -> Iterator[str]:
-    return split_returns(decoded(line) for line in lines)
+    return (decoded(line) for line in lines)
 
 
 def _strings(names: list[str], rows: list[list[str | None]]) -> Any:
