@@ -15,7 +15,8 @@ import pyarrow.csv
 
 from whybounce.model.errors import DataError
 from whybounce.serving.intake.lines import decoded
-from whybounce.serving.intake.rows import Bad, Rows, Shape, delimiter_of, separator
+from whybounce.serving.intake.rows import Bad, Rows, delimiter_of, separator
+from whybounce.serving.intake.shape import Shape
 from whybounce.serving.intake.unpacking import DamagedError
 from whybounce.serving.score.chunks import Chunk, Position, is_code
 from whybounce.serving.score.jsonlines import plain
