@@ -338,7 +338,10 @@ def _mask_address(token: str) -> str:
     prefix, colon, local = before.rpartition(":")
     if not local:  # "@example.com": a domain that is named like an address
         return "HOST" if after.strip("@") else ""
-    return f"{_mask_token(prefix)} ADDR" if colon and prefix else "ADDR"
+    masked = f"{_mask_token(prefix)} ADDR" if colon and prefix else "ADDR"
+    # What is said of it, as in joe@example.com:blocked; no port is a word.
+    said = after.rpartition(":")[2] if ":" in after else ""
+    return f"{masked} {fold(said)}" if said.isalpha() and len(said) <= MAX_WORD else masked
 
 
 def _suffix(host: str, table: dict[str, str]) -> str | None:

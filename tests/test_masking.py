@@ -24,6 +24,8 @@ MASKS: list[tuple[str, str]] = [
     ("mailto:joe@example.com", "mailto ADDR"),
     ("rfc822;joe@example.com", "rfc822 ADDR"),
     ("joe@localhost", "ADDR"),
+    ("(joe@example.com:Blocked)", "ADDR blocked"),
+    ("joe@example.com:25", "ADDR"),
     ("@example.com", "HOST"),
     ("user @ home", "user home"),
     # dates

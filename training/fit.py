@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from whybounce.model.classifier import OWN_DOCUMENTS, digest
 from whybounce.model.features import char_features, code_features, word_features
 
-FEATURES = 40_000
+FEATURES = 60_000
 """Features that survive the chi-squared selection."""
 
 REGULARISATION = 10.0
@@ -52,11 +53,12 @@ Published models are fitted so; the held-out families are scored by quick ones."
 
 def build_pipeline(*, features: int = FEATURES, c: float = REGULARISATION, effort: Effort = QUICK) -> Pipeline:
     """Return the unfitted pipeline over documents of :mod:`whybounce.model.features`."""
+    options: dict[str, Any] = {"lowercase": False, "sublinear_tf": True, "dtype": np.float32}
     union = FeatureUnion(
         [
-            ("words", TfidfVectorizer(analyzer=word_features, sublinear_tf=True, dtype=np.float32)),
-            ("chars", TfidfVectorizer(analyzer=char_features, sublinear_tf=True, min_df=2, dtype=np.float32)),
-            ("codes", TfidfVectorizer(analyzer=code_features, sublinear_tf=True, use_idf=False, dtype=np.float32)),
+            ("words", TfidfVectorizer(analyzer=word_features, **options)),
+            ("chars", TfidfVectorizer(analyzer=char_features, min_df=2, **options)),
+            ("codes", TfidfVectorizer(analyzer=code_features, use_idf=False, **options)),
         ]
     )
     return Pipeline(
@@ -78,14 +80,33 @@ def fit(
 ) -> Pipeline:
     """Fit the pipeline on weighted documents. Deterministic: the solver draws no random numbers."""
     pipeline = build_pipeline(features=features, effort=effort)
-    vectors = pipeline.named_steps["features"].fit_transform(docs)
-    pipeline.named_steps["select"].set_params(k=min(features, vectors.shape[1]))
-    selected = pipeline.named_steps["select"].fit_transform(vectors, labels)
+    union, select = pipeline.named_steps["features"], pipeline.named_steps["select"]
+    vectors = union.fit_transform(docs)
+    select.set_params(k=min(features, vectors.shape[1])).fit(vectors, labels)
+    _keep(union, select.get_support())
+    selected = select.set_params(k="all").fit_transform(union.fit_transform(docs), labels)
     classify: LogisticRegression = pipeline.named_steps["classify"]
     classify.fit(selected, labels, sample_weight=np.asarray(weights))
     bayes = MultinomialNB(alpha=BAYES_SMOOTHING).fit(selected, labels, sample_weight=np.asarray(weights))
     _add_bayes(classify, bayes)
     return pipeline
+
+
+def _keep(union: FeatureUnion, support: npt.NDArray[np.bool_]) -> None:
+    """Leave the vectorisers the selected features alone.
+
+    One that is not selected would count for the length of a vector nevertheless, and a text that
+    nobody has seen has few of those. Held-out families gain a point, and four fifths of the vocabulary go.
+    """
+    start = 0
+    left = []
+    for name, vectorizer in union.transformer_list:
+        found = vectorizer.get_feature_names_out()
+        chosen = found[support[start : start + len(found)]].tolist()
+        start += len(found)
+        if chosen:
+            left.append((name, vectorizer.set_params(vocabulary=chosen)))
+    union.transformer_list = left
 
 
 def _add_bayes(classify: LogisticRegression, bayes: MultinomialNB) -> None:
