@@ -12,8 +12,9 @@ from enum import StrEnum
 
 import re2
 
-from whybounce.model.masking import MAX_TEXT, is_enhanced_status, normalise, template_of
+from whybounce.model.masking import MAX_TEXT, normalise, template_of
 from whybounce.model.retry import names_a_time, retry_after_seconds
+from whybounce.model.tokens import is_enhanced_status
 from whybounce.model.vocabulary import BLOCKLIST_WORDS, PROVIDER_HOSTS, PROVIDER_WORDS, REPLY_CODES
 from whybounce.model.wrappers import innermost, statement_words
 

@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from whybounce.model.diagnostic import Diagnostic, parse
-from whybounce.model.masking import MAX_TEXT, is_enhanced_status, mask, normalise
+from whybounce.model.masking import MAX_TEXT, mask, normalise
 from whybounce.model.prediction import Prediction
 from whybounce.model.taxonomy import Action
+from whybounce.model.tokens import is_enhanced_status
 from whybounce.model.vocabulary import REPLY_CODES
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from whybounce.model.diagnostic import Diagnostic
-from whybounce.model.masking import FIRST_WIDE
+from whybounce.model.tokens import FIRST_WIDE
 
 CHAR_NGRAMS = (2, 5)
 """Shortest and longest character n-gram within a padded word."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re2
 
-from whybounce.model.masking import is_enhanced_status
+from whybounce.model.tokens import is_enhanced_status
 from whybounce.model.vocabulary import REPLY_CODES
 
 _HOST = r"HOST(?: @\w+)?(?: IP)*(?: NUM)?"

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whybounce.model.diagnostic import parse
-from whybounce.model.masking import MAX_TEXT, fold, is_enhanced_status, mask, normalise
+from whybounce.model.masking import MAX_TEXT, mask, normalise
+from whybounce.model.tokens import fold, is_enhanced_status
 
 MASKS: list[tuple[str, str]] = [
     # addresses
