@@ -31,6 +31,7 @@ from whybounce.model.diagnostic import Diagnostic
 from whybounce.model.errors import RuleError
 from whybounce.model.masking import template_of
 from whybounce.model.taxonomy import TAXONOMY, Reason
+from whybounce.model.vocabulary import ONLY_FAILED
 
 ABOUT_THE_SENDER = frozenset(
     {
@@ -59,6 +60,11 @@ SILENT = frozenset(
 )
 """Words that name no cause."""
 
+_LONGEST_SILENT = 120
+"""Characters of words that say so little."""
+_ONLY_FAILED = re2.Set.FullMatchSet(quiet())
+_ONLY_FAILED.Add("(?:ADDR )?(?:" + "|".join(ONLY_FAILED) + ")(?: ADDR)?")
+_ONLY_FAILED.Compile()
 _CAPTURING = re.compile(r"(?<!\\)\((?!\?)")
 
 RULESET = Path(__file__).parent / "ruleset"
@@ -201,7 +207,10 @@ class RuleSet:
 
 def _coded(diagnostic: Diagnostic) -> RuleMatch | None:
     coded = reason_of_codes(diagnostic)
-    return RuleMatch(*coded) if coded else None
+    if coded is not None:
+        return RuleMatch(*coded)
+    words = diagnostic.words
+    return RuleMatch(Reason.NO_INFORMATION, "words.only-failed", words) if words and _only_failed(words) else None
 
 
 @lru_cache(maxsize=4096)
@@ -220,7 +229,13 @@ def _compiles(pattern: str) -> bool:
 
 def is_silent(words: str) -> bool:
     """Whether the words say no more than that it failed: then a specific status decides."""
-    return all(word.isupper() or word in SILENT for word in words.split())
+    if len(words) > _LONGEST_SILENT:
+        return False
+    return all(word.isupper() or word in SILENT for word in words.split()) or _only_failed(words)
+
+
+def _only_failed(words: str) -> bool:
+    return bool(_ONLY_FAILED.Match(words))
 
 
 def _codes_fit(rule: Rule, reply_code: str, status: str) -> bool:

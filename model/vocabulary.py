@@ -512,3 +512,54 @@ NUMBERED_HOSTS = frozenset(
     ]
 )  # fmt: skip
 """What is numbered as in ``mx12``: one server of several, and no code."""
+
+ONLY_FAILED: tuple[str, ...] = (
+    # English
+    r"(?:(?:your|the|this) )?(?:message|mail|e ?mail) (?:to ADDR )?"
+    r"(?:could not|couldn t|cannot|can t|was not|wasn t|has not been|is not|not) (?:be )?delivered"
+    r"(?: to (?:ADDR|(?:the|these|this|following|some|all|any|one|or|more|of|its|intended|recipients?| )+))?",
+    r"(?:message |mail )?delivery (?:to (?:ADDR|the following recipients?) )?(?:has |have )?failed"
+    r"(?: to these recipients(?: or groups)?)?",
+    r"(?:message|mail|delivery) (?:delivery )?(?:failure|failed|error)(?: report| notice| notification)?",
+    r"(?:unable to|could not|cannot|can t|couldn t) deliver"
+    r"(?: (?:your|the|this|message|mail|e ?mail|to|ADDR|recipient|following|recipients))*",
+    r"(?:your message )?did not reach (?:ADDR|the following recipients?|some or all of the intended recipients)",
+    # German, Dutch, the Scandinavian languages
+    r"(?:(?:ihre|die|diese|deine) )?(?:nachricht|e ?mail|mail) (?:an ADDR )?"
+    r"(?:(?:konnte|kann|wurde) )?(?:leider )?(?:an ADDR )?nicht zugestellt(?: werden)?",
+    r"(?:die )?zustellung (?:der nachricht |der e ?mail |an (?:die |den )?folgenden? empfanger )?(?:ist )?"
+    r"(?:fehlgeschlagen|gescheitert)",
+    r"(?:(?:uw|je|het|dit) )?(?:bericht|e ?mail) (?:kon|kan|is|werd) niet (?:worden )?"
+    r"(?:bezorgd|afgeleverd|verzonden)(?: worden)?",
+    r"(?:bezorging|levering) (?:is )?mislukt",
+    r"(?:det gick inte att leverera (?:meddelandet|ditt meddelande)|meddelandet kunde inte levereras)",
+    r"(?:din |e )?(?:meddelelsen?|besked|meldingen?|beskjed) kunne ikke (?:leveres|afleveres)",
+    # Romance languages
+    r"(?:(?:votre|le|ce) )?(?:message|courriel|e ?mail|mail) n (?:a (?:pas )?(?:pu etre|ete)|est pas) "
+    r"(?:remis|distribue|delivre|livre|achemine)",
+    r"echec de (?:la )?(?:remise|livraison|distribution)(?: du message)?",
+    r"(?:no se (?:pudo|ha podido|puede) entregar|no (?:fue|ha sido) posible entregar) "
+    r"(?:(?:su|el|este|tu) )?(?:mensaje|correo)(?: a (?:estos|los siguientes) destinatarios)?",
+    r"(?:(?:su|el|este|tu) )?(?:mensaje|correo) no (?:se (?:pudo|ha podido)|pudo ser|ha sido|ha podido ser|fue) "
+    r"(?:entregar|entregado)",
+    r"(?:error )?(?:en|de) (?:la )?entrega(?: a los siguientes destinatarios| del mensaje)?",
+    r"(?:non e stato possibile|impossibile) (?:recapitare|consegnare) "
+    r"(?:(?:il|questo|il suo|il tuo|l) ?)?(?:messaggio|e ?mail)",
+    r"(?:consegna|recapito) (?:del messaggio )?non riuscit[ao]",
+    r"(?:(?:sua|a|esta|o seu) )?(?:mensagem|e ?mail) nao (?:pode|foi|pude) (?:ser )?(?:entregue|possivel entregar)",
+    r"nao foi possivel entregar (?:(?:sua|a|esta|a sua) )?mensagem",
+    r"falha na entrega(?: da mensagem)?",
+    # Slavic languages
+    r"(?:(?:twoja|ta) )?wiadomosc nie (?:zostala|mogla (?:byc|zostac)|moze (?:byc|zostac)) (?:dostarczona|doreczona)",
+    r"(?:(?:ваше|данное) )?(?:сообщение|письмо) не (?:было |может быть )?доставлено",
+    r"(?:не удалось доставить) (?:ваше )?(?:сообщение|письмо)",
+    r"(?:(?:vasi|vase) )?(?:zpravu|sprava|zprava) (?:se nepodarilo|nebylo mozne|nemohla byt|nebyla) "
+    r"(?:dorucit|doruceno|dorucena)",
+    r"doruceni zpravy se nezdarilo",
+    # Others
+    r"(?:メッセージ|メール)(?:を|は|が)?(?:配信|送信|配送|お届け)(?:できません|できませんでした|されませんでした)",
+    r"(?:您的|该)?(?:邮件|郵件)(?:无法|無法|未能|不能)(?:投递|投遞|送达|送達|发送)",
+    r"(?:메시지|메일)를 (?:전달|배달|전송)할 수 없습니다|메일을 (?:전달|배달|전송)할 수 없습니다",
+    r"(?:mesajiniz|ileti|iletiniz|mesaj) (?:teslim edilemedi|iletilemedi)",
+)
+"""What says no more than that a message was not delivered, in RE2 syntax over the words of a template."""

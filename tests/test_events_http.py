@@ -220,7 +220,9 @@ def test_a_report(client: TestClient, pack: Any) -> None:
     response = sent(client, pack(path.read_bytes()), name="events.json")
     assert response.status_code == 200, response.text
     found = response.json()
-    assert found["sources"] == [{"name": "events.json", "format": "sparkpost", "records": 3, "skipped": 0, "left_out": []}]
+    assert found["sources"] == [
+        {"name": "events.json", "format": "sparkpost", "records": 3, "skipped": 0, "left_out": []}
+    ]
     assert (found["sent"], found["delivered"], found["bounced"], found["deferred"]) == (2, 1, 1, 1)
     assert len(found["lines"]) == 15
     assert "s1@" not in response.text.lower()

@@ -235,3 +235,25 @@ KIND_OF_MODEL = [
 @pytest.mark.parametrize(("text", "reasons"), KIND_OF_MODEL)
 def test_the_model_learned_them_as_well(classifier: BounceClassifier, text: str, reasons: set[str]) -> None:
     assert classifier.predict_one(text).reason in reasons
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The mail couldn't be delivered.", "Delivery to joe@example.com failed", "Unable to deliver your mail",
+        "Diese Nachricht wurde leider nicht zugestellt", "Le courriel n'a pas été distribué", "El correo no ha sido entregado",
+        "Impossibile consegnare il messaggio", "A mensagem não foi entregue", "Het bericht is niet bezorgd",
+        "Wiadomość nie mogła być dostarczona", "Письмо не доставлено", "メールを送信できませんでした", "该邮件无法送达",
+    ],
+)  # fmt: skip
+def test_what_says_only_that_it_failed_is_no_information(classifier: BounceClassifier, text: str) -> None:
+    answer = classifier.predict_one(text)
+    assert (answer.reason, answer.action) == ("no_information", "review")
+    assert answer.evidence[0].id == "words.only-failed"
+    # A status says why, where there is one.
+    assert classifier.predict_one(f"552 5.2.2 {text}").reason == "mailbox_full"
+
+
+@pytest.mark.parametrize("text", ["mailbox is full, message could not be delivered", "user unknown, delivery failed"])
+def test_a_cause_beside_it_is_heard(classifier: BounceClassifier, text: str) -> None:
+    assert classifier.predict_one(text).reason in {"mailbox_full", "invalid_recipient"}
