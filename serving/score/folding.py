@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,8 +23,7 @@ from whybounce.model.masking import MAX_TEXT
 from whybounce.model.vocabulary import BLOCKLIST_HOSTS, DATE_WORDS, PROVIDER_HOSTS, TOP_LEVEL_DOMAINS
 
 _SPACED = "<>()[]{}\"'`,;|*!?~^&$%"
-_SPACES = np.arange(256, dtype=np.uint8)
-_SPACES[[ord(char) for char in _SPACED] + list(range(32)) + [127]] = ord(" ")
+_SPACES = bytes(ord(" ") if char < 32 or char == 127 or chr(char) in _SPACED else char for char in range(256))
 
 _MIXED = r"(?:[A-Za-z]+[0-9]|[0-9]+[A-Za-z])[0-9A-Za-z]*"
 """Letters and digits."""
@@ -68,10 +66,8 @@ _FOLDS = (
     (_tokens(_NUM), " 77 "),
     # Where the words of a date meet a number, all of them are one.
     (rf"(?i)(?:^| +)(?:{_WORD} +)*77(?: +(?:77|{_WORD}))*(?: |$)", " 77 "),
-    (_KNOWN, f"{_MARK}${{0}}"),
-    (_tokens(_HOST), " mx.example.com "),
-    (_MARK, ""),
 )
+_FOLD_HOSTS = (_tokens(_HOST), " mx.example.com ")
 
 LONGEST = MAX_TEXT // 4
 """Bytes of the longest text that is folded: folding lengthens threefold at most, and what is cut must not change."""
@@ -92,25 +88,24 @@ def fold(texts: pa.LargeStringArray) -> pa.Array:
     pyarrow.Array
         As many strings.
     """
-    series = pl.Series(_with_spaces(texts))
+    _, offsets, buffer = texts.buffers()
+    if buffer is None or not len(texts):
+        return texts
+    data = buffer.to_pybytes()
+    # The bytes of a character outside ASCII are all above 127: they stay.
+    spaced = pa.py_buffer(data.translate(_SPACES))
+    series = pl.Series(pa.LargeStringArray.from_buffers(len(texts), offsets, spaced, None, 0, texts.offset))
     # Where there is no address, an equals sign can be no part of one.
     parted = series.str.replace_all("=", " ", literal=True)
     series = pl.select(pl.when(series.str.contains("@", literal=True)).then(series).otherwise(parted)).to_series()
     for pattern, to in _FOLDS:
         series = series.str.replace_all(pattern, to)
+    # Few texts name a host that must stay as it is; only these are worth two passes more.
+    named = series.str.contains(_KNOWN)
+    marked = series.filter(named).str.replace_all(_KNOWN, f"{_MARK}${{0}}").str.replace_all(*_FOLD_HOSTS)
+    series = series.str.replace_all(*_FOLD_HOSTS).scatter(named.arg_true(), marked.str.replace_all(_MARK, ""))
     folded = series.to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, _, data = texts.buffers()
-    composed = data is not None and _COMPOSED.encode() in data.to_pybytes()
-    if not composed and (pc.max(pc.binary_length(texts)).as_py() or 0) <= LONGEST:
+    if _COMPOSED.encode() not in data and pc.max(pc.binary_length(texts)).as_py() <= LONGEST:
         return folded
     left = pc.or_(pc.greater(pc.binary_length(texts), LONGEST), pc.match_substring(texts, _COMPOSED))
     return pc.if_else(left, texts, folded)
-
-
-def _with_spaces(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    _, offsets, data = texts.buffers()
-    if data is None or not len(texts):
-        return texts
-    # The bytes of a character outside ASCII are all above 127: they stay.
-    spaced = _SPACES[np.frombuffer(data, dtype=np.uint8)]
-    return pa.LargeStringArray.from_buffers(len(texts), offsets, pa.py_buffer(spaced), None, 0, texts.offset)

@@ -58,7 +58,8 @@ class Scorer:
         self.fields = chosen(fields)
         self.prefix = prefix
         self.dictionary = dictionary
-        self._places: dict[Any, int] = {}
+        self._places: dict[tuple[str, ...], dict[tuple[Any, ...], int]] = {}
+        self._verdicts: dict[tuple[Any, ...], int] = {}
         self._known = Known(self.fields)
         self._unjudged: list[Any] = []
         self._templates: dict[str, str] = {}
@@ -111,8 +112,10 @@ class Scorer:
     def verdicts(self, batch: Any, prepared: tuple[Any, Any]) -> Verdicts:
         """Judge the rows of a batch, each template once."""
         texts, folded = prepared
-        if len(self._places) > MOST_KNOWN or self._characters > MOST_CHARACTERS:
+        held = len(self._verdicts) + sum(map(len, self._places.values()))
+        if held > MOST_KNOWN or self._characters > MOST_CHARACTERS:
             self._places.clear()
+            self._verdicts.clear()
             self._templates.clear()
             self._known.clear()
             self._characters = 0
@@ -143,25 +146,27 @@ class Scorer:
             numbers = codes * len(said) + encoded.indices.to_numpy(zero_copy_only=False)
             unique, codes = np.unique(numbers, return_inverse=True)
             keys = [(*keys[number // len(said)], said[number % len(said)]) for number in unique.tolist()]
+        # Fields are told apart by the columns there are; without any, by none.
         names = tuple(given)
-        return np.fromiter((self._place(key, names) for key in keys), np.int64, len(keys))[codes]
+        places = self._places.setdefault(names, {})
+        found = list(map(places.get, keys))
+        for at, place in enumerate(found):
+            if place is None:
+                found[at] = places[keys[at]] = self._place(keys[at], names)
+        return np.array(found, np.int64)[codes]
 
     def _place(self, key: tuple[Any, ...], names: tuple[str, ...]) -> int:
         known = dict(zip(names, key[1:], strict=True))
-        fields = tuple(map(known.get, GIVEN))
-        found = self._places.get((key[0], *fields))
-        if found is not None:
-            return found
         template = self._templates.get(key[0])
         if template is None:
             template = self._templates[key[0]] = template_of(key[0])
             self._characters += len(key[0]) + len(template)
-        # Texts and templates have places of their own: a text can look like a template and mean another.
-        place = self._places.get((None, template, *fields))
+        # Folded texts and templates have places of their own: a text can look like a template and mean another.
+        verdict = (template, *map(known.get, GIVEN))
+        place = self._verdicts.get(verdict)
         if place is None:
-            place = self._places[(None, template, *fields)] = len(self._known.verdicts) + len(self._unjudged)
-            self._unjudged.append((template, *fields))
-        self._places[(key[0], *fields)] = place
+            place = self._verdicts[verdict] = len(self._known.verdicts) + len(self._unjudged)
+            self._unjudged.append(verdict)
         return place
 
     def _of_the_texts(self, texts: Any, rows: Any, verdicts: list[Remembered]) -> tuple[Any, list[Own]]:
