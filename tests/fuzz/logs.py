@@ -8,6 +8,7 @@ import gzip
 import io
 import random
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -105,7 +106,16 @@ def _cut(name: str, data: bytes, items: Items) -> None:
     got = _parse(name, data[:place])
     line = data.count(b"\n", 0, place) + 1
     whole = got[:-1] if name in _DELIMITERS else [item for item in got if _line(item) < line]
+    if name in _DELIMITERS:
+        # Where a quote stays open, what comes later says where its cell ends.
+        clear = min(_before_a_quote(whole), _before_a_quote(items))
+        whole, items = whole[:clear], items[:clear]
     alike(plain(whole), plain(items[: len(whole)]), "a cut line changes nothing before it")
+
+
+def _before_a_quote(items: Sequence[BounceRecord | Skipped]) -> int:
+    told = (place for place, item in enumerate(items) if isinstance(item, Skipped) and "quot" in item.why)
+    return next(told, len(items))
 
 
 _DELIMITERS = {"csv": ",", "csv-semicolon": ";", "tsv": "\t"}
