@@ -9,6 +9,7 @@ import orjson
 
 from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.http.message import _answer
+from whybounce.serving.intake.format import Skipped
 from whybounce.serving.intake.formats import format_named
 from whybounce.serving.intake.messages import read_message
 from whybounce.serving.intake.messages.failure import MAX_DIAGNOSTIC
@@ -100,7 +101,13 @@ def _check_mailbox(data: bytes, classifier: BounceClassifier) -> None:
         other = _parse_mailbox(data + b"\n\n" + TAIL)
         last = other[-1]
         must(isinstance(last, BounceRecord) and last.recipient == "tail@example.net", "what follows is read", last)
-        alike(plain(items, skipped=False), plain(other[:-1], skipped=False), "what follows changes nothing before it")
+        # Of a message that was cut, half a word is not given; where more follows, it is whole.
+        cut = {item.source for item in items if isinstance(item, Skipped)}
+        alike(
+            plain([item for item in items if item.source not in cut], skipped=False),
+            plain([item for item in other[:-1] if item.source not in cut], skipped=False),
+            "what follows changes nothing before it",
+        )
     if chance(data, 2, 4):
         _boxed(data)
 
