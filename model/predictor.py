@@ -173,7 +173,15 @@ class BounceClassifier:
         return self.manifest.model_version if self.manifest else None
 
     def predict(self, texts: Iterable[str]) -> list[Prediction]:
-        """Predict many diagnostics, in their order. Never raises on any ``str``."""
+        """Predict many diagnostics, in their order. Never raises on any text in them.
+
+        Raises
+        ------
+        TypeError
+            For a single ``str``: that is for :meth:`predict_one`.
+        """
+        if isinstance(texts, str):
+            raise TypeError("predict() takes many texts; give one to predict_one(), or put it in a list")
         return [
             remembered.prediction if not remembered.names_a_time and len(text) <= MAX_TEXT else remembered.of(text)
             for part in _parts(texts)

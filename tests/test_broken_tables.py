@@ -225,3 +225,35 @@ def test_odd_tables_lose_nothing(name: str) -> None:
     assert done.exit_code == 0, done.exception
     assert len(Path("o.jsonl").read_text().splitlines()) == rows
     assert not Path("o.jsonl.rejected.jsonl").exists()
+
+
+def test_a_text_with_commas_that_nobody_quoted_is_whole() -> None:
+    """Cut at its comma, a text about the sender would make an address bad."""
+    Path("b.csv").write_text(
+        "date,email,diagnostic\n2026-11-01,d@example.com,550 No such user, sender verify failed\n"
+        "2026-11-01,e@example.com,550 5.1.1 user unknown,,\n"
+    )
+    done = call("predict", "b.csv", "--jsonl")
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["diagnostic"] == "550 No such user, sender verify failed"
+    assert first["reason"] == "sender_rejected"
+    assert second["diagnostic"] == "550 5.1.1 user unknown"
+
+
+def test_cells_without_a_name_are_told() -> None:
+    Path("b.csv").write_text(
+        "diagnostic,email\n550 No such user, sender verify failed,d@example.com\n550 full,e@example.com\n"
+    )
+    done = call("predict", "b.csv", "--jsonl")
+    assert (len(done.stdout.splitlines()), "3 cells under 2 names" in done.stderr) == (1, True)
+    done = call("report", "b.csv", "--json")
+    found = json.loads(done.stdout)
+    assert (found["bounced"], found["sources"][0]["skipped"]) == (1, 1)
+    assert "3 cells under 2 names" in found["sources"][0]["left_out"][0]["why"]
+
+
+def test_scores_without_a_row_are_an_error() -> None:
+    Path("b.jsonl").write_text('{"answer": "550 no such user"}\n' * 3)
+    done = call("score", "b.jsonl", "o.jsonl", "--column", "reply")
+    assert isinstance(done.exception, DataError)
+    assert "none of the rows could be read" in str(done.exception)

@@ -257,3 +257,25 @@ def test_what_says_only_that_it_failed_is_no_information(classifier: BounceClass
 @pytest.mark.parametrize("text", ["mailbox is full, message could not be delivered", "user unknown, delivery failed"])
 def test_a_cause_beside_it_is_heard(classifier: BounceClassifier, text: str) -> None:
     assert classifier.predict_one(text).reason in {"mailbox_full", "invalid_recipient"}
+
+
+ABOUT_THE_SENDER = [
+    "550 Su dominio no existe", "550 Votre domaine n'existe pas", "550 Il tuo dominio non esiste", "550 Seu domínio não existe",
+    "550 Ваш домен не существует", "550 您的域名不存在", "550 Domaine d'envoi inexistant", "550 Dominio de envío no encontrado",
+    "550 发送方域名不存在", "550 送信元のユーザーが見つかりません", "550 La cuenta del remitente ha sido eliminada",
+    "550 5.1.1 Sending account does not exist", "550 Das Konto des Absenders existiert nicht", "550 نطاق المرسل غير موجود",
+    "550 Получатель не принимает почту с этого адреса", "450 4.1.1 Empfängeradresse kann derzeit nicht geprüft werden",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ABOUT_THE_SENDER)
+def test_what_is_missing_at_the_sender_makes_no_address_bad(classifier: BounceClassifier, text: str) -> None:
+    assert classifier.predict_one(text).reason not in HARD
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["550 Le domaine du destinataire n'existe pas", "550 El dominio del destinatario no existe", "550 收件人不存在"],
+)
+def test_what_is_missing_at_the_recipient_does(classifier: BounceClassifier, text: str) -> None:
+    assert classifier.predict_one(text).reason in HARD

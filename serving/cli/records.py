@@ -152,6 +152,19 @@ def _table(
                 raise DataError(f"{name}, line {cells.line}: {cells.why}")
             leave(name, cells)
         elif names:
+            if any(cells[len(names) :]):
+                if wanted != names[-1]:
+                    bad = Bad(
+                        rows.number,
+                        f"{len(cells)} cells under {len(names)} names; put texts in quotes",
+                        delimiter.join(cells),
+                    )
+                    if leave is None:
+                        raise DataError(f"{where}: {bad.why}")
+                    leave(name, bad)
+                    continue
+                # Nobody put the text in quotes: what is too much is the rest of it.
+                cells = [*cells[: len(names) - 1], delimiter.join(cells[len(names) - 1 :])]
             yield _record(dict(zip(names, cells, strict=False)), wanted, where)
         else:
             names, wanted = cells, _column(cells, column, name)

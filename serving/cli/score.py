@@ -92,5 +92,7 @@ def score(
             f"[yellow]{done.rejected:,} rows could not be read:[/] {escape(str(done.rejected_file))}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
+    if done.rejected and not done.rows:
+        raise DataError("none of the rows could be read; the list says why (is --column the right one?)")
     if done.cut:
         raise DataError("; ".join(done.cut))

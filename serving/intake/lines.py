@@ -30,10 +30,10 @@ def bounded(stream: BinaryIO, limit: int) -> Iterator[bytes]:
         yield data
 
 
-def numbered(source: Source, limit: int = MAX_LINE) -> Iterator[tuple[int, str]]:
+def numbered(source: Source, limit: int | None = None) -> Iterator[tuple[int, str]]:
     """Yield line numbers from 1 and lines without their ends; the rest of an overlong line is dropped."""
     with closing(source.open()) as stream:
-        for number, data in enumerate(bounded(stream, limit), start=1):
+        for number, data in enumerate(bounded(stream, MAX_LINE if limit is None else limit), start=1):
             try:
                 line = data.decode().rstrip("\r\n")
             except UnicodeDecodeError:

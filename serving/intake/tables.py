@@ -107,7 +107,15 @@ def _read_table(delimiter: str, source: Source) -> Read:
                     )
                     return
                 continue
-            yield _record(dict(zip(names, cells, strict=False)), columns, f"{source.name}:{rows.number}")
+            where = f"{source.name}:{rows.number}"
+            if any(cells[len(names) :]):
+                if columns["diagnostic"] != names[-1]:
+                    why = f"{len(cells)} cells under {len(names)} names; put texts that hold the delimiter in quotes"
+                    yield Skipped(where, why)
+                    continue
+                # Nobody put the text in quotes: what is too much is the rest of it.
+                cells = [*cells[: len(names) - 1], (named or delimiter).join(cells[len(names) - 1 :])]
+            yield _record(dict(zip(names, cells, strict=False)), columns, where)
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
