@@ -39,7 +39,7 @@ def only(data: bytes, form: str) -> BounceRecord:
 
 @pytest.mark.parametrize("date", ["²", "٣", "1.2.3", "-", "nan", "9" * 400, "Mon, (" * 50])
 def test_what_is_no_time_is_none(date: str) -> None:
-    record = only(f"diagnostic,date\n550 no,{date}\n".encode(), "csv")
+    record = only(f'diagnostic,date\n550 no,"{date}"\n'.encode(), "csv")
     assert record.occurred_at is None
     assert record.diagnostic == "550 no"
 
