@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from whybounce.model.errors import DataError
 from whybounce.serving.intake.lines import decoded
-from whybounce.serving.intake.rows import Bad, Rows, delimiter_of, separator, split_returns
+from whybounce.serving.intake.rows import Bad, Rows, delimiter_of, fitted, separator, split_returns
 from whybounce.serving.intake.unpacking import unpacked
 
 if TYPE_CHECKING:
@@ -146,26 +146,14 @@ def _table(
     names: list[str] = []
     wanted = ""
     for cells in rows:
-        where = f"{name}, line {rows.number}"
+        if names and not isinstance(cells, Bad):
+            cells = fitted(cells, names, wanted, delimiter, rows.number)
         if isinstance(cells, Bad):
             if leave is None:
                 raise DataError(f"{name}, line {cells.line}: {cells.why}")
             leave(name, cells)
         elif names:
-            if any(cells[len(names) :]):
-                if wanted != names[-1]:
-                    bad = Bad(
-                        rows.number,
-                        f"{len(cells)} cells under {len(names)} names; put texts in quotes",
-                        delimiter.join(cells),
-                    )
-                    if leave is None:
-                        raise DataError(f"{where}: {bad.why}")
-                    leave(name, bad)
-                    continue
-                # Nobody put the text in quotes: what is too much is the rest of it.
-                cells = [*cells[: len(names) - 1], delimiter.join(cells[len(names) - 1 :])]
-            yield _record(dict(zip(names, cells, strict=False)), wanted, where)
+            yield _record(dict(zip(names, cells, strict=False)), wanted, f"{name}, line {rows.number}")
         else:
             names, wanted = cells, _column(cells, column, name)
     if not names:

@@ -43,6 +43,16 @@ class Bad:
     ends_early: bool = False
 
 
+def fitted(cells: list[str], names: list[str], text: str, delimiter: str, line: int) -> list[str] | Bad:
+    """Return a row with no more cells than there are names: what is too much of an unquoted ``text`` is its rest."""
+    if not any(cells[len(names) :]):
+        return cells
+    if text != names[-1]:
+        why = f"{len(cells)} cells under {len(names)} names; put texts that hold the delimiter in quotes"
+        return Bad(line, why, delimiter.join(cells))
+    return [*cells[: len(names) - 1], delimiter.join(cells[len(names) - 1 :])]
+
+
 class Rows:
     """Reads rows, in constant memory.
 

@@ -22,7 +22,7 @@ from whybounce.serving.intake.lines import bare, bounded, decoded, in_words, num
 from whybounce.serving.intake.open import head
 from whybounce.serving.intake.outcomes import meaning_of
 from whybounce.serving.intake.record import BounceRecord, Outcome
-from whybounce.serving.intake.rows import MAX_ROW, Bad, Rows, separator, split_returns
+from whybounce.serving.intake.rows import MAX_ROW, Bad, Rows, fitted, separator, split_returns
 from whybounce.serving.intake.syslog import epoch, iso
 
 
@@ -92,6 +92,8 @@ def _read_table(delimiter: str, source: Source) -> Read:
         names: list[str] = []
         columns: dict[str, str] = {}
         for cells in rows:
+            if names and not isinstance(cells, Bad):
+                cells = fitted(cells, names, columns["diagnostic"], named or delimiter, rows.number)
             if isinstance(cells, Bad):
                 yield Skipped(f"{source.name}:{cells.line}", cells.why, ends_early=cells.ends_early)
                 continue
@@ -107,15 +109,7 @@ def _read_table(delimiter: str, source: Source) -> Read:
                     )
                     return
                 continue
-            where = f"{source.name}:{rows.number}"
-            if any(cells[len(names) :]):
-                if columns["diagnostic"] != names[-1]:
-                    why = f"{len(cells)} cells under {len(names)} names; put texts that hold the delimiter in quotes"
-                    yield Skipped(where, why)
-                    continue
-                # Nobody put the text in quotes: what is too much is the rest of it.
-                cells = [*cells[: len(names) - 1], (named or delimiter).join(cells[len(names) - 1 :])]
-            yield _record(dict(zip(names, cells, strict=False)), columns, where)
+            yield _record(dict(zip(names, cells, strict=False)), columns, f"{source.name}:{rows.number}")
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
