@@ -213,6 +213,19 @@ def test_what_happens_is_announced(page: Page) -> None:
     expect(page.locator("article.card")).to_have_count(1)  # as it was left
 
 
+def test_what_arrives_later_does_not_take_the_focus_away(page: Page) -> None:
+    """Who was brought to a heading is still there when the list of the view has come."""
+    held: list[Any] = []
+    page.route("**/v1/review*", lambda route: held.append(route))
+    go(page, "review")
+    expect(page.locator("h1")).to_be_focused()
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    expect(page.locator(".empty, article.card.review, .failure")).to_be_visible()
+    expect(page.locator("h1")).to_be_focused()
+
+
 def test_motion_is_reduced_where_it_is_asked_for(browser: Browser, server: Server) -> None:
     for wish, found in (("reduce", "0s"), ("no-preference", "0.12s")):
         context = browser.new_context(reduced_motion=wish)  # type: ignore[arg-type]

@@ -32,9 +32,10 @@ function stored() {
   }
 }
 
+/** The heading stays while the rest is drawn anew: who was brought to it is still there when the list arrives. */
 export function create() {
-  root = h("div", { class: "reviewing" });
-  return root;
+  root = h("div");
+  return h("div", {}, head("Review", "What the model is unsure of, the most valuable first. Each answer teaches it at the next training."), root);
 }
 
 export function enter() {
@@ -49,10 +50,8 @@ export function leave() {
   document.removeEventListener("keydown", keys);
 }
 
-const intro = () => head("Review", "What the model is unsure of, the most valuable first. Each answer teaches it at the next training.");
-
 async function load(focus = false) {
-  if (!items.length) root.replaceChildren(intro(), h("p", { class: "note waiting" }, "Loading…"));
+  if (!items.length) root.replaceChildren(h("p", { class: "note waiting" }, "Loading…"));
   const before = changes;
   try {
     const [page, known] = await Promise.all([get(`v1/review?limit=${PAGE}`), reasons()]);
@@ -64,7 +63,7 @@ async function load(focus = false) {
   } catch (error) {
     // Without a store there is nothing to try again: somebody has to start the service otherwise.
     const off = error.status === 503 && error.detail.includes("--feedback-url");
-    root.replaceChildren(intro(), off ? empty("This service keeps no corrections", error.detail) : failure(error, () => load(true)));
+    root.replaceChildren(off ? empty("This service keeps no corrections", error.detail) : failure(error, () => load(true)));
   }
 }
 
@@ -91,7 +90,7 @@ function draw(focus = false) {
   const item = items[place];
   if (!item) {
     const again = h("button", { type: "button", onclick: () => { note = ""; load(true); } }, "Look again");
-    root.replaceChildren(intro(), status(), empty(past.length ? "All done. Thank you." : "Nothing to review",
+    root.replaceChildren(status(), empty(past.length ? "All done. Thank you." : "Nothing to review",
       past.length ? "You have labelled everything that was waiting." : "When the service meets a bounce that it is unsure of, it appears here.",
       h("div", { class: "buttons" }, again, past.length ? undoing() : null)), help());
     if (focus) again.focus();
@@ -114,7 +113,7 @@ function draw(focus = false) {
     h("div", { class: "buttons" },
       button("Previous", "k", { disabled: place === 0, onclick: () => move(-1) }), button("Next", "j", { disabled: place >= items.length - 1, onclick: () => move(1) }),
       button("Skip", "s", { onclick: skip }), undoing()));
-  root.replaceChildren(intro(), status(), panel, help());
+  root.replaceChildren(status(), panel, help());
   if (focus) panel.focus({ preventScroll: true });
 }
 
