@@ -17,7 +17,7 @@ from whybounce.model.codes import names_cause
 from whybounce.model.diagnostic import Diagnostic, Phase
 from whybounce.model.features import document
 from whybounce.model.prediction import Alternative, DecidedBy, Evidence
-from whybounce.model.rules import Judgement, RuleMatch, RuleSet, is_silent
+from whybounce.model.rules import ABOUT_THE_SENDER, Judgement, RuleMatch, RuleSet, is_silent
 from whybounce.model.taxonomy import TAXONOMY, Reason
 
 HARD = TAXONOMY.hard
@@ -247,9 +247,14 @@ def resolve(
         ``rule`` is None when the model decided: it was sure enough, and the rules did
         not turn its verdict.
     """
-    reason, confidence = _choose(joint, limits.hard_threshold, against, hard)
+    if joint[0][0] == Reason.ACCOUNT_INACTIVE and rule is not None and rule.reason in ABOUT_THE_SENDER:
+        # Not hard, but it suppresses where it comes again: it is the sender's account that was disabled.
+        reason, confidence = rule.reason, dict(joint).get(rule.reason, 0.0)
+        against = Bar(reason, against.early)
+    else:
+        reason, confidence = _choose(joint, limits.hard_threshold, against, hard)
     worth = confidence
-    if reason == against.veto and joint[0][0] in hard:
+    if reason == against.veto and joint[0][0] != reason:
         # The model thinks little of a reason that it did not choose, or has never seen it.
         worth = max(confidence, limits.confidence.get("veto", VETO_CONFIDENCE))
     if rule is not None and rule.reason == reason and own[0][0] != reason:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import re2
+
 from whybounce.model.tokens import MAX_TOKEN, MAX_WORD, fold, is_ip, is_scrambled, mask_token
 from whybounce.model.vocabulary import DATE_WORDS, REPLY_CODES, UNITS
 
@@ -63,6 +65,12 @@ _SPLIT_UTF8 = bytes(to if char < 128 else char for char, to in enumerate(_SPLIT_
 _SPLITS_WIDE = re.compile("[" + "".join(re.escape(chr(char)) for char in sorted(_SPLIT_ALL) if char >= 128) + "]")
 """Whatever parts words or is left out, and is no ASCII character."""
 _SPLIT_BUT_ADDRESSES = _NORMALISE | {char: to for char, to in _SPLIT.items() if char not in (ord("+"), ord("="))}
+_MARKED_UP = "</"
+_MARKUP = re2.compile(
+    r"(?i)</?(?:html|head|title|meta|style|body|p|br|hr|div|span|font|b|i|u|em|strong|small|code|pre|tt|a|img|h[1-6]|ul|ol|li"
+    r"|dl|dt|dd|table|thead|tbody|tr|td|th|center|blockquote)(?:\s[^<>]*)?/?>"
+    r"|&(?:nbsp|lt|gt|quot|apos|amp);"
+)
 _ADDRESS_FIELDS = frozenset(
     ["to", "from", "rcpt", "orcpt", "recipient", "sender", "mailfrom", "email", "mail", "address", "addr", "user"]
 )
@@ -72,7 +80,7 @@ def normalise(text: str) -> str:
     """Clean a text without losing words.
 
     Cuts it to :data:`MAX_TEXT` characters, applies Unicode NFKC, turns control
-    characters and literal ``\\r\\n`` escapes into spaces and folds white space.
+    characters, literal ``\\r\\n`` escapes and HTML tags into spaces and folds white space.
 
     Parameters
     ----------
@@ -100,14 +108,19 @@ def _composed(text: str) -> str:
             text = unicodedata.normalize("NFKC", text)
     if "\\" in text:
         text = text.replace("\\r", " ").replace("\\n", " ").replace("\\t", " ")
-    return text
+    return _without_markup(text) if _MARKED_UP in text else text
+
+
+def _without_markup(text: str) -> str:
+    # A reply in a page or an HTML part: its tags say nothing about the bounce. Addresses in brackets are no tags.
+    return str(_MARKUP.sub(" ", text))
 
 
 def template_of(text: str) -> str:
     """Return the masked template of any text (see the module's docstring)."""
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT]
-    plain = text.isascii() and "\\" not in text
+    plain = text.isascii() and "\\" not in text and _MARKED_UP not in text
     if not plain:
         text = _composed(text)
     if "@" in text and ("+" in text or "=" in text):

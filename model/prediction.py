@@ -53,7 +53,8 @@ class Prediction:
     ----------
     reason, title, group, category, retryable, action :
         See :mod:`whybounce.model.taxonomy`. ``action`` is ``review`` when the
-        prediction is too unsure to act on.
+        prediction is too unsure to act on, and ``suppress_if_repeated`` instead of
+        ``suppress`` when the server called the failure temporary (class 4).
     confidence : float
         Calibrated probability (0 to 1) that the reason is right.
     alternatives : tuple of Alternative

@@ -21,7 +21,7 @@ from whybounce.model.memory import Memory
 from whybounce.model.prediction import Prediction
 from whybounce.model.retry import names_a_time, retry_after_seconds
 from whybounce.model.rules import RuleSet, default_rules
-from whybounce.model.taxonomy import TAXONOMY, Action, Taxonomy
+from whybounce.model.taxonomy import TAXONOMY, Action, ReasonInfo, Taxonomy
 
 log = logging.getLogger(__name__)
 
@@ -299,7 +299,7 @@ class BounceClassifier:
             group=str(info.group),
             category=str(category_of(info.reason, diagnostic, self.taxonomy)),
             retryable=True if verdict.throttled else info.retryable,
-            action=str(Action.REVIEW if verdict.unsure else info.action),
+            action=str(_action(verdict, info, diagnostic)),
             confidence=verdict.confidence,
             alternatives=verdict.alternatives,
             decided_by=verdict.decided_by,
@@ -315,6 +315,15 @@ class BounceClassifier:
             truncated=False,
             degraded=self.degraded,
         )
+
+
+def _action(verdict: Verdict, info: ReasonInfo, diagnostic: Diagnostic) -> Action:
+    if verdict.unsure:
+        return Action.REVIEW
+    if info.action is Action.SUPPRESS and diagnostic.code_class == 4:
+        # RFC 3463: class 4 may succeed later. Who answers so on probation, or while users are moved, has good addresses.
+        return Action.SUPPRESS_IF_REPEATED
+    return info.action
 
 
 def key_of(

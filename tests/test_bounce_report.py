@@ -185,6 +185,15 @@ def test_the_repeated_kind_must_come_on_different_days(
     assert decisions(report) == {"a@example.com": decision}
 
 
+@pytest.mark.parametrize(("days", "decision"), [((0,), "keep"), ((0, 0.2), "keep"), ((0, 5), "suppress")])
+def test_an_unknown_user_that_the_server_calls_temporary_must_come_again(
+    classifier: BounceClassifier, days: tuple[float, ...], decision: str
+) -> None:
+    text = "450 4.1.1 <a@example.com>: Recipient address rejected: User unknown in local recipient table"
+    report = made(classifier, *(bounce("a@example.com", text, day) for day in days))
+    assert decisions(report) == {"a@example.com": decision}
+
+
 def test_the_sender_is_never_the_address(classifier: BounceClassifier) -> None:
     report = made(classifier, *(bounce("a@example.com", DNSBL, day) for day in range(30)))
     assert decisions(report)["a@example.com"] == "keep"

@@ -153,6 +153,11 @@ def test_mask(text: str, template: str) -> None:
         ("lone \ud800 surrogate", "lone ? surrogate"),
         ("①ＡＢ", "1AB"),
         ("Case and “quotes” stay: <a@example.com>", "Case and “quotes” stay: <a@example.com>"),
+        (
+            '<html><body class="x"><p>550 5.1.1 <b>User</b>&nbsp;unknown:<br/>&lt;a@example.com&gt;</p></body></html>',
+            "550 5.1.1 User unknown: a@example.com",
+        ),
+        ("550 <b@example.com>: <i> is no user</b", "550 <b@example.com>: is no user</b"),
         ("", ""),
     ],
 )

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from whybounce.model.taxonomy import Action
+from whybounce.model.taxonomy import TAXONOMY, Action
 from whybounce.serving.report.counts import UNDATED, Counts, Event, event_key
 from whybounce.serving.report.incidents import Incident
 from whybounce.serving.report.policy import Repeated, Suppression
 
 _DAY = 86400
+_SUPPRESSES = frozenset(str(info.reason) for info in TAXONOMY if info.action is Action.SUPPRESS)
 
 
 class Decision(StrEnum):
@@ -95,8 +96,9 @@ def _decide(events: list[Event], policy: Suppression) -> tuple[Decision, Event, 
         if _comes_again(of_reason, rule):
             return Decision.SUPPRESS, of_reason[-1], _often(rule)
     last = events[-1]
-    if unsure:
-        return Decision.REVIEW, unsure[-1], "looks like a bad address, but it is not sure"
+    doubtful = [event for event in unsure if not _said_temporary(event)]
+    if doubtful:
+        return Decision.REVIEW, doubtful[-1], "looks like a bad address, but it is not sure"
     if last.verdict.action in (Action.REVIEW, Action.FIX_ADDRESS, Action.SUPPRESS):
         return Decision.REVIEW, last, "a person should look at it"
     if last.verdict.action == Action.SUPPRESS_IF_REPEATED:
@@ -107,7 +109,15 @@ def _decide(events: list[Event], policy: Suppression) -> tuple[Decision, Event, 
 
 
 def _is_sure(event: Event, policy: Suppression) -> bool:
-    return event.verdict.confidence >= policy.min_confidence and event.verdict.action != Action.REVIEW
+    if event.verdict.action == Action.REVIEW or _said_temporary(event):
+        return False
+    return event.verdict.confidence >= policy.min_confidence
+
+
+def _said_temporary(event: Event) -> bool:
+    """Whether the server called temporary (class 4) what suppresses an address otherwise."""
+    verdict = event.verdict
+    return verdict.action == Action.SUPPRESS_IF_REPEATED and verdict.reason in _SUPPRESSES
 
 
 def _comes_again(events: Iterable[Event], rule: Repeated) -> bool:

@@ -33,11 +33,11 @@ class Suppression:
         Reasons for which one bounce is enough.
     min_confidence : float
         One bounce is enough from this confidence on; an unsure one must repeat itself
-        as ``unsure`` says.
+        as ``unsure`` says, and one that the server called temporary (class 4) as well.
     repeated : mapping of str to Repeated
         Reasons that must come again, and how often. Bounces of one day count once.
     unsure : Repeated
-        For the reasons of ``once`` below ``min_confidence``.
+        For the reasons of ``once`` below ``min_confidence``, or where the server called it temporary.
     """
 
     once: frozenset[str] = frozenset({"invalid_recipient", "bad_domain", "closed_account", "address_error"})

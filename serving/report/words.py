@@ -84,7 +84,7 @@ def policy_sentences(policy: Mapping[str, Any]) -> list[str]:
         unsure = suppress["unsure"]
         found.append(
             f"An address is suppressed after one sure bounce ({', '.join(suppress['once'])}; confidence of "
-            f"{suppress['min_confidence']:g} and more), after unsure ones {_often(unsure)}."
+            f"{suppress['min_confidence']:g} and more), after unsure or temporary (4xx) ones {_often(unsure)}."
         )
     for reason, rule in sorted(suppress["repeated"].items()):
         found.append(f"{reason}: {_often(rule)}.")
