@@ -321,7 +321,7 @@ def _action(verdict: Verdict, info: ReasonInfo, diagnostic: Diagnostic) -> Actio
     if verdict.unsure:
         return Action.REVIEW
     if info.action is Action.SUPPRESS and diagnostic.code_class == 4:
-        # RFC 3463: class 4 may succeed later. Who answers so on probation, or while users are moved, has good addresses.
+        # RFC 3463: class 4 may succeed later. Who answers so while users are moved has good addresses.
         return Action.SUPPRESS_IF_REPEATED
     return info.action
 

@@ -200,7 +200,8 @@ BAD_FILES: list[tuple[str, bytes, list[str], str]] = [
     ("a.csv", b"b,c\n1,2\n", ["--column", "d"], "a.csv: no column 'd'; it has: b, c"),
     ("a.csv", b"text,reply_code\nx,abc\n", [], "a.csv, line 2: reply_code 'abc' is not a number"),
     ("a.csv", "text,reply_code\nx,５５０\n".encode(), [], "line 2: reply_code '５５０' is not a number"),
-    ("a.jsonl", b'{"text": "x"}\n{"text": \n', [], "a.jsonl, line 2: not valid JSON"),
+    ("a.jsonl", b'{"text": "x"}\n{"text": ', [], "a.jsonl:2: not valid JSON"),
+    ("a.jsonl", b'{"text": \n{"text": 4}\n', [], "a.jsonl, line 1: not valid JSON"),
     ("a.jsonl", b"[" * 100_000 + b"\n", [], "a.jsonl, line 1: not valid JSON"),
     ("a.jsonl", b"3\n", [], "a.jsonl, line 1: expected an object or a string"),
     ("a.jsonl", b'{"text": 3}\n', [], "a.jsonl, line 1: 'text' is not a text"),
@@ -223,6 +224,34 @@ def test_wrong_data_is_exit_code_1(
     assert done.err.startswith("error: ")
     assert len(done.err.strip().splitlines()) == 1
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "a.jsonl",
+            b'{"text": "550 user unknown"}\nno\n{"b": 1}\n{"text": 5}\n{"text": "x", "reply_code": "y"}\n"552 mailbox full"\n',
+            [
+                "left out: 4; the first: a.jsonl:2 not valid JSON",
+                "a.jsonl:3 which column",
+                "a.jsonl:4",
+                "a.jsonl:5 reply_code",
+            ],
+        ),
+        (
+            "a.csv",
+            b"text,reply_code\nuser unknown,550\nx,abc\nmailbox full,552\n",
+            ["left out: 1; the first: a.csv:3 reply_code 'abc' is not a number"],
+        ),
+    ],
+)
+def test_a_bad_row_costs_itself(run: Run, tmp_path: Path, name: str, content: bytes, told: list[str]) -> None:
+    (tmp_path / name).write_bytes(content)
+    done = run("predict", "--jsonl", name)
+    assert done.code == 0
+    assert [json.loads(line)["reason"] for line in done.out.splitlines()] == ["invalid_recipient", "mailbox_full"]
+    assert all(one in done.err for one in told), done.err
 
 
 def test_a_file_that_may_not_be_read(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

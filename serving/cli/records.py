@@ -62,7 +62,8 @@ def read(
     kind : str, optional
         How the name of such a file would end; by default as ``source`` does.
     leave : callable, optional
-        Told of rows of a table that cannot be read, with the file's name; by default they are errors.
+        Told of rows of a table or JSON Lines that cannot be read, with the file's name; by default they are
+        errors. Lines of which none can be read are an error all the same.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def _of(
     if suffix in (".csv", ".tsv"):
         yield from _table(stream, name, "\t" if suffix == ".tsv" else ",", column, leave)
     elif suffix in (".jsonl", ".ndjson"):
-        yield from _json_lines(stream, name, column)
+        yield from _json_lines(stream, name, column, leave)
     elif column is None:
         yield from _lines(stream, name)
     else:
@@ -119,20 +120,39 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[Record]:
             yield Record(line.rstrip("\r\n"))
 
 
-def _json_lines(stream: BinaryIO, name: str, column: str | None) -> Iterator[Record]:
+def _json_lines(
+    stream: BinaryIO, name: str, column: str | None, leave: Callable[[str, Bad], None] | None
+) -> Iterator[Record]:
+    bad: Bad | None = None
+    good = False
     for number, line in _bounded(stream, name):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{name}, line {number}: not valid JSON ({error}); one object a line") from error
-        if isinstance(row, str):
-            yield Record(row)
-        elif isinstance(row, dict):
-            yield _record(row, _column(list(row), column, f"{name}, line {number}"), f"{name}, line {number}")
+            record = _of_json(line, column)
+        except DataError as error:
+            found = Bad(number, str(error), line, ends_early=not line.endswith("\n"))
+            if leave is None or (isinstance(error, _ColumnError) and not good):
+                raise DataError(_told(name, found)) from error
+            bad = bad or found
+            leave(name, found)
         else:
-            raise DataError(f"{name}, line {number}: expected an object or a string")
+            good = True
+            yield record
+    if bad is not None and not good:
+        raise DataError(_told(name, bad))
+
+
+def _of_json(line: str, column: str | None) -> Record:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not valid JSON ({error}); one object a line") from error
+    if isinstance(row, str):
+        return Record(row)
+    if isinstance(row, dict):
+        return _record(row, _column(list(row), column))
+    raise DataError("expected an object or a string")
 
 
 def _table(
@@ -145,43 +165,70 @@ def _table(
     rows = Rows(chain(["\n" if separator(first) else first] if first else [], lines), delimiter)
     names: list[str] = []
     wanted = ""
+    bad: Bad | None = None
+    good = False
     for cells in rows:
-        if names and not isinstance(cells, Bad):
-            cells = fitted(cells, names, wanted, delimiter, rows.number)
-        if isinstance(cells, Bad):
-            if leave is None:
-                raise DataError(f"{name}, line {cells.line}: {cells.why}")
-            leave(name, cells)
-        elif names:
-            yield _record(dict(zip(names, cells, strict=False)), wanted, f"{name}, line {rows.number}")
+        if not names and not isinstance(cells, Bad):
+            try:
+                names, wanted = cells, _column(cells, column)
+            except _ColumnError as error:
+                raise DataError(f"{name}: {error}") from error
+            continue
+        found = cells if isinstance(cells, Bad) else _of_cells(cells, names, wanted, delimiter, rows.number)
+        if isinstance(found, Record):
+            good = True
+            yield found
+        elif leave is None:
+            raise DataError(_told(name, found))
         else:
-            names, wanted = cells, _column(cells, column, name)
+            bad = bad or found
+            leave(name, found)
     if not names:
         raise DataError(f"{name}: the file is empty; the first line names the columns")
+    if bad is not None and not good:
+        raise DataError(_told(name, bad))
 
 
-def _column(present: list[str], wanted: str | None, where: str) -> str:
+def _of_cells(cells: list[str], names: list[str], wanted: str, delimiter: str, line: int) -> Record | Bad:
+    row = fitted(cells, names, wanted, delimiter, line)
+    if isinstance(row, Bad):
+        return row
+    try:
+        return _record(dict(zip(names, row, strict=False)), wanted)
+    except DataError as error:
+        return Bad(line, str(error), delimiter.join(cells))
+
+
+def _told(name: str, bad: Bad) -> str:
+    return f"{name}, line {bad.line}: {bad.why}"
+
+
+class _ColumnError(DataError):
+    """Nobody knows where the diagnostic is."""
+
+
+def _column(present: list[str], wanted: str | None) -> str:
     if wanted is not None:
         if wanted in present:
             return wanted
-        raise DataError(f"{where}: no column {wanted!r}; it has: {', '.join(present)}")
+        raise _ColumnError(f"no column {wanted!r}; it has: {', '.join(present)}")
     for name in TEXT_COLUMNS:
         if name in present:
             return name
-    raise DataError(f"{where}: which column holds the diagnostic? name one of {', '.join(present)} with --column")
+    raise _ColumnError(f"which column holds the diagnostic? name one of {', '.join(present)} with --column")
 
 
-def _record(row: Mapping[str, Any], column: str, where: str) -> Record:
+def _record(row: Mapping[str, Any], column: str) -> Record:
     text = row.get(column)
     if text is None:
         text = ""
     if not isinstance(text, str):
-        raise DataError(f"{where}: {column!r} is not a text")
+        raise DataError(f"{column!r} is not a text")
     fields = {name: row[name] for name in FIELD_COLUMNS if row.get(name) not in (None, "") and name != column}
     if "reply_code" in fields:
         code = str(fields["reply_code"])
         if not (code.isascii() and code.isdigit()):
-            raise DataError(f"{where}: reply_code {code!r} is not a number")
+            raise DataError(f"reply_code {code!r} is not a number")
         fields["reply_code"] = int(code)
     fields = {name: value if name == "reply_code" else str(value) for name, value in fields.items()}
     identity = row.get("id")
