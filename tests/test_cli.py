@@ -362,7 +362,25 @@ def test_reasons(run: Run) -> None:
 
 
 def test_version(run: Run) -> None:
-    assert run("version").out == f"{__version__}\n"
+    assert run("version").out == run("--version").out == f"{__version__}\n"
+
+
+def test_a_checkout_that_is_not_installed_knows_its_version(tmp_path: Path) -> None:
+    (tmp_path / "whybounce").mkdir()
+    (tmp_path / "whybounce" / "__init__.py").write_bytes(Path(str(sys.modules["whybounce"].__file__)).read_bytes())
+    code = "import whybounce; print(whybounce.__version__)"
+    found = []
+    for project in (
+        '[project]\nname = "whybounce"\nversion = "7.1"\n',
+        '[project]\nname = "other"\nversion = "7.1"\n',
+        "no",
+    ):
+        (tmp_path / "pyproject.toml").write_text(project, "utf-8")
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        found.append(done.stdout.strip())
+    assert found == ["7.1", "0+unknown", "0+unknown"]
 
 
 # evaluate

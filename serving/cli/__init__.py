@@ -60,9 +60,18 @@ app.add_typer(key.app, name="key")
 app.command("version")(about.version)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        about.version()
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Why did this message bounce, and what should I do about it?"""
