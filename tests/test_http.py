@@ -195,6 +195,8 @@ def test_bad_requests(client: TestClient, path: str, body: Body, status: int, pl
     if place:
         assert any(error["location"].startswith(place) for error in problem["errors"]), problem["errors"]
         assert place in problem["detail"]
+        shown, _ = json.JSONDecoder().raw_decode(problem["detail"].partition("Send for example: ")[2])
+        assert client.post(path, json=shown).status_code == 200  # the fix that it names is one
         assert all(set(error) == {"location", "message"} for error in problem["errors"])
 
 

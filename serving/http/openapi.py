@@ -6,15 +6,13 @@ holds them and ``tests/openapi_examples.py --write`` makes it again.
 
 from __future__ import annotations
 
-import json
-from functools import cache
 from http import HTTPStatus
-from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from whybounce.serving.http.examples import examples
 from whybounce.serving.http.gate import HEALTH, role_for
 
 GROUPS = {
@@ -49,7 +47,8 @@ _DETAILS = {
     409: "The event id was used for other content before; send a new one.",
     413: "The body is larger than 25165824 bytes. Send fewer diagnostics at a time.",
     415: "Send JSON with content-type: application/json.",
-    422: "The request is not valid at: body.diagnostic. See /docs for the expected fields.",
+    422: "The request is not valid at: body.diagnostic. Send for example: "
+    '{"diagnostic": "550 5.1.1 <a@example.com>: User unknown"} See /docs for the expected fields.',
     503: "The service is busy; try again in a moment.",
 }
 _FIELD = {"location": "body.diagnostic", "message": "Field required"}
@@ -124,10 +123,3 @@ def _example(example: Any, operation: dict[str, Any]) -> None:
         content.setdefault(example["type"], {}).setdefault("example", example["request"])
     answer = operation["responses"][str(example["status"])].setdefault("content", {})
     answer.setdefault(example["answer_type"], {})["example"] = example["answer"]
-
-
-@cache
-def examples() -> dict[str, Any]:
-    """Return an example of each operation: ``request``, its ``type``, ``status``, ``answer``, ``answer_type``."""
-    found: dict[str, Any] = json.loads((files("whybounce.serving") / "http" / "examples.json").read_text("utf-8"))
-    return found

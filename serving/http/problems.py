@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from whybounce.model.errors import WhybounceError
+from whybounce.serving.http.examples import examples
 from whybounce.serving.http.schemas import Problem
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,15 @@ def refused(
     return problem(status, detail, errors=errors, headers=headers, **more)
 
 
+def _example(request: Request) -> str:
+    """Show what the endpoint takes, as its documentation does."""
+    route = getattr(request.scope.get("route"), "path", "")
+    example = examples().get(f"{request.method} {route}", {})
+    if example.get("type") != "application/json":
+        return ""
+    return f"Send for example: {json.dumps(example['request'], ensure_ascii=False)} "
+
+
 def _is_json(request: Request) -> bool:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
@@ -96,9 +107,9 @@ def install(app: FastAPI) -> None:
                 path, 400, 'The body is not valid JSON. Send an object such as {"diagnostic": "550 …"}.', errors=found
             )
         places = ", ".join(dict.fromkeys(item["location"] for item in found[:5]))
-        return refused(
-            path, 422, f"The request is not valid at: {places}. See /docs for the expected fields.", errors=found[:50]
-        )
+        expected = _example(request) if any(item["loc"][:1] == ("body",) for item in error.errors()) else ""
+        detail = f"The request is not valid at: {places}. {expected}See /docs for the expected fields."
+        return refused(path, 422, detail, errors=found[:50])
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
