@@ -75,6 +75,27 @@ def test_a_mailbox_with_ordinary_mail_in_it() -> None:
     assert ["ordinary" in one.why for one in records if isinstance(one, Skipped)] == [True]
 
 
+def test_a_message_that_was_cut_does_not_take_the_next_one_with_it(tmp_path: Path) -> None:
+    """No blank line stands before the next separator; a sentence that begins like one is none."""
+    header = b"From: MAILER-DAEMON@example.net\nSubject: failure notice\nTo: s@example.org\n\n"
+    first = b"Hi. This is the qmail-send program at example.net.\n<a@example.com>:\nUser unknown.\n"
+    path = tmp_path / "two.mbox"
+    separator = b"From MAILER-DAEMON Mon Mar  2 10:00:00 2026\n"
+    path.write_bytes(
+        separator
+        + header
+        + first
+        + separator
+        + header
+        + first.replace(b"a@", b"b@")
+        + b"From then on in 2026\nno more.\n"
+    )
+    (source,) = sources([path])
+    records = [one for one in read(source)[1] if isinstance(one, BounceRecord)]
+    assert [one.recipient for one in records] == ["a@example.com", "b@example.com"]
+    assert not any("From MAILER" in one.diagnostic for one in records)
+
+
 def nested(depth: int) -> bytes:
     parts = [b'Content-Type: multipart/mixed; boundary="b%d"\n\n--b%d\n' % (n, n) for n in range(depth)]
     return b"From: a@example.com\nMIME-Version: 1.0\n" + b"".join(parts) + b"Content-Type: text/plain\n\nx\n"

@@ -80,10 +80,17 @@ def _messages(stream: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
     kept = bytearray()  # lines of their own would take a hundred times as much when they are empty
     number = start = 0
     separator = b""
-    blank = True  # before the first line
-    while line := stream.readline(_LINE):
+    blank = begins = True  # before the first line
+    line = stream.readline(_LINE)
+    while line:
+        following = stream.readline(_LINE)
         whole = line.endswith(b"\n")
-        if blank and line.startswith(b"From ") and _SEPARATOR.match(line[:400].rstrip()):
+        if (
+            line.startswith(b"From ")
+            and _SEPARATOR.match(line[:400].rstrip())
+            and (blank or (begins and _FIELD.match(following)))
+        ):
+            # A message that was cut has no blank line at its end: there a header must follow.
             if start:
                 yield start, separator, bytes(kept)
             kept, start, separator = bytearray(), number + 1, line
@@ -92,6 +99,8 @@ def _messages(stream: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
             kept += line
         number += whole
         blank = whole and not line.strip()
+        begins = whole
+        line = following
     if start:
         yield start, separator, bytes(kept)
 
