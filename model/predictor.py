@@ -178,14 +178,14 @@ class BounceClassifier:
         Raises
         ------
         TypeError
-            For a single ``str``: that is for :meth:`predict_one`.
+            For a single ``str``, which is for :meth:`predict_one`, and for what is no text.
         """
         if isinstance(texts, str):
             raise TypeError("predict() takes many texts; give one to predict_one(), or put it in a list")
         return [
             remembered.prediction if not remembered.names_a_time and len(text) <= MAX_TEXT else remembered.of(text)
             for part in _parts(texts)
-            for text, remembered in zip(part, self._recall_all(list(map(template_of, part))), strict=True)
+            for text, remembered in zip(part, self._recall_all(_templates(part)), strict=True)
         ]
 
     def predict_one(
@@ -205,7 +205,14 @@ class BounceClassifier:
             The diagnostic; of more than 16 Ki characters the rest is not read.
         reply_code, enhanced_status, command, remote_host : optional
             What is known besides the text; see :func:`whybounce.model.diagnostic.parse`.
+
+        Raises
+        ------
+        TypeError
+            For what is no text.
         """
+        if not isinstance(text, str):
+            raise _no_text(text)
         return self.recall(text, reply_code, enhanced_status, command, remote_host).of(text)
 
     def recall(
@@ -229,7 +236,7 @@ class BounceClassifier:
 
     def recall_many(self, texts: Sequence[str]) -> list[Remembered]:
         """Return the remembered verdicts on the templates of texts, in their order."""
-        return [one for part in _parts(texts) for one in self._recall_all(list(map(template_of, part)))]
+        return [one for part in _parts(texts) for one in self._recall_all(_templates(part))]
 
     def recall_templates(self, known: Iterable[Key]) -> list[Remembered]:
         """Return the remembered verdicts on masked templates, in their order.
@@ -315,6 +322,20 @@ class BounceClassifier:
             truncated=False,
             degraded=self.degraded,
         )
+
+
+def _templates(texts: Sequence[str]) -> list[str]:
+    try:
+        return list(map(template_of, texts))
+    except TypeError:
+        for text in texts:
+            if not isinstance(text, str):
+                raise _no_text(text) from None
+        raise
+
+
+def _no_text(given: object) -> TypeError:
+    return TypeError(f"a diagnostic is a str, not {type(given).__name__}; decode bytes, give '' where there is none")
 
 
 def _action(verdict: Verdict, info: ReasonInfo, diagnostic: Diagnostic) -> Action:

@@ -325,6 +325,16 @@ def test_fields_hang_together(classifier: BounceClassifier, rules_only: BounceCl
     check(rules_only.predict_one(text))
 
 
+@pytest.mark.parametrize("text", [None, b"550 user unknown", 550, float("nan")])
+def test_what_is_no_text(classifier: BounceClassifier, text: Any) -> None:
+    """Said as such, with what to do, wherever it stands among texts."""
+    for ask in (lambda: classifier.predict_one(text), lambda: classifier.predict(["550 no such user", text])):
+        with pytest.raises(TypeError, match=f"not {type(text).__name__}; decode bytes"):
+            ask()
+    with pytest.raises(TypeError, match="give one to predict_one"):
+        classifier.predict("550 user unknown")
+
+
 def test_many_keep_their_order(classifier: BounceClassifier) -> None:
     texts = [text for texts in CLEAR.values() for text in texts]
     assert classifier.predict(texts) == [classifier.predict_one(text) for text in texts]
