@@ -55,8 +55,18 @@ _INNER = re2.compile("(?:" + "|".join(_QUOTES) + ")")
 _SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
 
 
+_ERROR_BOX = re2.compile(r" (?:port\w*|puerto|poort|порт|端口|連接埠|ポート|포트) (?:NUM|\d+) (?:\S+ ){1,4}ssl \S+ .*\bID$")
+"""The end of what Outlook Express and Windows Mail show, in any language: port 25, secure (SSL): no, error number."""
+_ANSWER_IN_THE_BOX = re2.compile(r"\bsmtp (?:\S+ ){1,4}?([245]\d\d .*)$")
+"""Protocol: SMTP, server response: the answer."""
+
+
 def innermost(template: str) -> str:
     """The part after the last quoting marker, when that part says anything."""
+    if " ssl " in template and (box := _ERROR_BOX.search(template)):
+        template = template[: box.start()]
+        if answer := _ANSWER_IN_THE_BOX.search(template):
+            template = answer[1]
     # One after the other: a third of the time that a loop or a pattern takes.
     if not (
         "said" in template or "last " in template or "was" in template or "returned" in template

@@ -365,3 +365,35 @@ def test_what_logs_and_summaries_put_around_an_answer(
 ) -> None:
     found = parse(text)
     assert (found.words, found.enhanced_status, found.command) == (words, status, command)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "code"),
+    [
+        (
+            "The message could not be sent because one of the recipients was rejected by the server. Subject 'x', Account: "
+            "'mail', Server: 'smtp.example.com', Protocol: SMTP, Server Response: '550 <a@example.com> unknown here', "
+            "Port: 25, Secure(SSL): No, Server Error: 550, Error Number: 0x800CCC79",
+            "ADDR unknown here", 550,
+        ),
+        (
+            "Konto: 'x', Server: 'smtp.example.com', Protokoll: SMTP, Serverantwort: '552 Postfach voll', Port: 587, "
+            "Secure (SSL): Nein, Serverfehler: 552, Fehlernummer: 0x800CCC79",
+            "postfach voll", 552,
+        ),
+        (
+            "アカウント : 'x', サーバー : 'smtp.example.com', プロトコル : SMTP, サーバーの応答 : '550 Mail box unknown', "
+            "ポート : 25, セキュリティ (SSL) : なし, サーバー エラー : 550, エラー番号 : 0x800CCC79",
+            "mail box unknown", 550,
+        ),
+        (
+            "The connection to the server has failed. Protocol: SMTP, Port: 25, Secure(SSL): No, Socket Error: 10060, "
+            "Error Number: 0x800CCC0E",
+            "the connection to the server has failed protocol smtp", None,
+        ),
+        ("530 must use port 465 with ssl on", "must use port NUM with ssl on", 530),
+    ],
+)  # fmt: skip
+def test_what_a_mail_program_shows_around_an_answer(text: str, words: str, code: int | None) -> None:
+    found = parse(text)
+    assert (found.words, found.reply_code) == (words, code)
