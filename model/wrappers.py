@@ -55,7 +55,9 @@ _INNER = re2.compile("(?:" + "|".join(_QUOTES) + ")")
 _SAYS_SOMETHING = re2.compile(r"(?:\b[^A-Z\d\s]{3,}|[^\x00-\x{2e7f}])")
 
 
-_ERROR_BOX = re2.compile(r" (?:port\w*|puerto|poort|порт|端口|連接埠|ポート|포트) (?:NUM|\d+) (?:\S+ ){1,4}ssl \S+ .*\bID$")
+_ERROR_BOX = re2.compile(
+    r" (?:port\w*|puerto|poort|порт|端口|連接埠|ポート|포트) (?:NUM|\d+) (?:\S+ ){1,4}ssl \S+ .*\bID$"
+)
 """The end of what Outlook Express and Windows Mail show, in any language: port 25, secure (SSL): no, error number."""
 _ANSWER_IN_THE_BOX = re2.compile(r"\bsmtp (?:\S+ ){1,4}?([245]\d\d .*)$")
 """Protocol: SMTP, server response: the answer."""
