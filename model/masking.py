@@ -66,6 +66,10 @@ _SPLITS_WIDE = re.compile("[" + "".join(re.escape(chr(char)) for char in sorted(
 """Whatever parts words or is left out, and is no ASCII character."""
 _SPLIT_BUT_ADDRESSES = _NORMALISE | {char: to for char, to in _SPLIT.items() if char not in (ord("+"), ord("="))}
 _MARKED_UP = "</"
+_LETTER = r"[\u3041-\u30ff\u4e00-\u9fff]"
+_LETTERS_APART = re.compile(_LETTER + rf"(?:[\s{re.escape(''.join(map(chr, _NORMALISE)))}]+{_LETTER}){{2}}")
+_LETTER_BY_LETTER = re.compile(rf"(?<!\S){_LETTER}(?: {_LETTER}(?!\S)){{2,}}")
+"""Words of Chinese or Japanese with a space behind each letter, as some gateways leave them."""
 _MARKUP = re2.compile(
     r"(?i)</?(?:html|head|title|meta|style|body|p|br|hr|div|span|font|b|i|u|em|strong|small|code|pre|tt|a|img|h[1-6]|ul|ol|li"
     r"|dl|dt|dd|table|thead|tbody|tr|td|th|center|blockquote)(?:\s[^<>]*)?/?>"
@@ -106,9 +110,15 @@ def _composed(text: str) -> str:
             text = text.encode("utf-8", "replace").decode()
         if not unicodedata.is_normalized("NFKC", text):
             text = unicodedata.normalize("NFKC", text)
+        if _LETTERS_APART.search(text) is not None:
+            text = _LETTER_BY_LETTER.sub(_joined, " ".join(text.translate(_NORMALISE).split()))
     if "\\" in text:
         text = text.replace("\\r", " ").replace("\\n", " ").replace("\\t", " ")
     return _without_markup(text) if _MARKED_UP in text else text
+
+
+def _joined(spaced: re.Match[str]) -> str:
+    return spaced[0].replace(" ", "")
 
 
 def _without_markup(text: str) -> str:

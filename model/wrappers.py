@@ -11,6 +11,9 @@ _HOST = r"HOST(?: @\w+)?(?: IP)*(?: NUM)?"
 _WRAPPERS = re2.compile(
     r"^((diagnostic code|status|error|reason|final recipient|rfc822|smtp|lmtp|remote protocol error|x \w+( info)?) "
     r"([245]\.\d{1,3}\.\d{1,3} )?)+"
+    # What stands before the parts of a message, for programs that know no MIME.
+    r"|^this (is a multi ?part message in mime format|message is in mime format)"
+    r"( since your mail reader does not understand this format some or all of (the|this) message may not be legible)?"
     rf"|^(ADDR |to |from |recipient )*host {_HOST} (said|refused to talk to me) "
     r"|(in reply to|in response to) (the )?(pipelined )?(end of data|end of message|mail from|rcpt to|auth \w+|\w+)"
     r"( command)?( \w*command)?$"
@@ -22,7 +25,7 @@ _WRAPPERS = re2.compile(
 _FIRST_WORDS = frozenset(
     [
         "diagnostic", "status", "error", "reason", "final", "rfc822", "smtp", "lmtp", "remote", "x", "ADDR", "to",
-        "from", "recipient", "host",
+        "from", "recipient", "host", "this",
     ]
 )  # fmt: skip
 """What a leading wrapper begins with; without it, and without a phrase that ends a wrapper, nothing is taken off."""

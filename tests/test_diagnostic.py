@@ -358,6 +358,10 @@ _BEHIND = "from=<a@example.com> to=<b@example.net> proto=ESMTP helo=<mail.exampl
         ("Status: 5.0.0 X-Supplementary-Info: <mx.example.com #5.0.0 smtp;550 5.1.1 No such user>",
          "HOST smtp no such user", "5.1.1", None),
         ("550 Service of mail proto", "service of mail proto", None, None),
+        ("This is a multi-part message in MIME format. Mailbox full", "mailbox full", None, None),
+        ("This message is in MIME format. Since your mail reader does not understand this format, some or all of this "
+         "message may not be legible. User unknown", "user unknown", None, None),
+        ("550 This message is refused", "this message is refused", None, None),
     ],
 )  # fmt: skip
 def test_what_logs_and_summaries_put_around_an_answer(

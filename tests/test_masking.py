@@ -157,6 +157,8 @@ def test_mask(text: str, template: str) -> None:
             '<html><body class="x"><p>550 5.1.1 <b>User</b>&nbsp;unknown:<br/>&lt;a@example.com&gt;</p></body></html>',
             "550 5.1.1 User unknown: a@example.com",
         ),
+        ("ユ ー ザ ー a は 見 つ か り ま せ ん", "ユーザー a は見つかりません"),
+        ("用户 不 存在 和 其 他", "用户 不 存在 和其他"),
         ("550 <b@example.com>: <i> is no user</b", "550 <b@example.com>: is no user</b"),
         ("", ""),
     ],
