@@ -24,8 +24,14 @@ HARD = TAXONOMY.hard
 HARD_AT_LEAST = 0.3
 """Joint probability under which no hard reason stands, however weak the others are."""
 
-EARLY_THRESHOLD = 0.95
-"""The ``hard_threshold`` before RCPT TO."""
+_EARLY = {
+    Phase.CONNECT: Reason.POLICY_REJECTION,
+    Phase.EHLO: Reason.POLICY_REJECTION,
+    Phase.STARTTLS: Reason.POLICY_REJECTION,
+    Phase.AUTH: Reason.POLICY_REJECTION,
+    Phase.MAIL: Reason.SENDER_REJECTED,
+}
+"""Before RCPT TO no recipient has been named: what is refused then is the host or the sender, whatever it is called."""
 
 VETO_CONFIDENCE = 0.3
 """Confidence in the reason that a veto names, for a manifest in which it was not measured."""
@@ -125,7 +131,7 @@ def _weigh(one: _Open, own: Ranking, manifest: Manifest, hard: frozenset[str]) -
     against = bar(one.diagnostic, one.judgement.veto) if touched else _NOTHING
     if one.labelled and against.veto == Reason.RELAY_DENIED:
         # "Not hosted here" is as much about the recipient's domain; there the user's word counts.
-        against = Bar(None, against.early)
+        against = _NOTHING
     return _Choice(*resolve(own, joint, rule, against, manifest, hard), joint)
 
 
@@ -201,22 +207,19 @@ class Bar(NamedTuple):
     Attributes
     ----------
     veto : str or None
-        The reason about the sender that a rule found: no hard reason at all.
-    early : bool
-        Whether the server answered before RCPT TO, where it did not know the
-        recipient yet: only a specific hard reason, said plainly.
+        The reason about the sender that a rule found, or that follows from the part of
+        the session in which the server answered: no hard reason at all.
     """
 
     veto: str | None
-    early: bool
 
 
-_NOTHING = Bar(None, early=False)
+_NOTHING = Bar(None)
 
 
 def bar(diagnostic: Diagnostic, veto: str | None) -> Bar:
     """Look for what stands against a hard reason."""
-    return Bar(veto, diagnostic.command in (Phase.EHLO, Phase.STARTTLS, Phase.AUTH, Phase.MAIL))
+    return Bar(veto or (_EARLY.get(diagnostic.command) if diagnostic.command is not None else None))
 
 
 def resolve(
@@ -250,7 +253,7 @@ def resolve(
     if joint[0][0] == Reason.ACCOUNT_INACTIVE and rule is not None and rule.reason in ABOUT_THE_SENDER:
         # Not hard, but it suppresses where it comes again: it is the sender's account that was disabled.
         reason, confidence = rule.reason, dict(joint).get(rule.reason, 0.0)
-        against = Bar(reason, against.early)
+        against = Bar(reason)
     else:
         reason, confidence = _choose(joint, limits.hard_threshold, against, hard)
     worth = confidence
@@ -302,8 +305,7 @@ def _choose(ranked: Ranking, hard_threshold: float, against: Bar, hard: frozense
     bad = sum(probability for label, probability in ranked if label in hard)
     # A model that was trained without the corpus may know hard reasons only.
     other, chance = next(((label, p) for label, p in ranked if label not in hard), (Reason.GENERAL_ERROR, 0.0))
-    share = EARLY_THRESHOLD if against.early else hard_threshold
-    if bad < HARD_AT_LEAST or bad < share * (bad + chance):
+    if bad < HARD_AT_LEAST or bad < hard_threshold * (bad + chance):
         return other, chance
     return reason, confidence
 
@@ -314,8 +316,11 @@ def _by_rules(diagnostic: Diagnostic, rule: RuleMatch | None) -> Verdict:
         return Verdict(Reason.NO_INFORMATION, 0.95 if empty else 0.3, (), DecidedBy.DEFAULT, (), not empty, False)
     certain = rule.rule_id.startswith("codes.status.")
     confidence = RULES_ONLY_CONFIDENCE["status" if certain else rule.kind]
+    reason = rule.reason
+    if reason in HARD and diagnostic.command in _EARLY:
+        reason, confidence = _EARLY[diagnostic.command], RULES_ONLY_CONFIDENCE["codes"]
     return Verdict(
-        reason=rule.reason,
+        reason=reason,
         confidence=_rounded(confidence),
         alternatives=(),
         decided_by=DecidedBy.RULES,

@@ -86,7 +86,12 @@ _PHASE_PATTERNS = (
     (Phase.DATA, _ANSWERED + r"(end of data|end of message|data|message body|bdat|sending message|dot)\b"),
     (Phase.DATA, r"message data|failed on data command|failed after i sent the message"),
     (Phase.RCPT, _ANSWERED + r"rcpt\b|rcpt to ADDR|does not like recipient|like our rcpt to"),
-    (Phase.MAIL, _ANSWERED + r"mail( from)?\b|mail from ADDR( size NUM)? [45]\d\d|but sender was rejected"),
+    (
+        Phase.MAIL,
+        _ANSWERED + r"mail from\b|(in reply to|after|in response to|response to) (the )?(pipelined )?mail( command)?"
+        r"( [245]\d\d\b|$)"
+        r"|mail from ADDR( size NUM)? [45]\d\d|but sender was rejected",
+    ),
     (Phase.STARTTLS, _ANSWERED + r"starttls\b"),
     (Phase.AUTH, _ANSWERED + r"auth\b"),
     (Phase.EHLO, _ANSWERED + r"(ehlo|helo|lhlo)\b|performing the (ehlo|helo) handshake|refused to talk to me"),

@@ -31,6 +31,8 @@ CACHE_SIZE = 65536
 VARIANTS = 32
 """Waiting times that are remembered with a template: servers ask for few."""
 
+SUPPRESS_AT_LEAST = 0.5
+"""Confidence below which the advice is ``review`` instead of ``suppress``."""
 AT_ONCE = 32
 """Texts that are predicted together: fewer cost more each, more keep a service's other requests waiting."""
 
@@ -339,7 +341,10 @@ def _no_text(given: object) -> TypeError:
 
 
 def _action(verdict: Verdict, info: ReasonInfo, diagnostic: Diagnostic) -> Action:
-    if verdict.unsure:
+    if verdict.unsure or (
+        # A guess, or a reply that reports success, takes nobody off a list.
+        info.action is Action.SUPPRESS and (verdict.confidence < SUPPRESS_AT_LEAST or diagnostic.code_class == 2)
+    ):
         return Action.REVIEW
     if info.action is Action.SUPPRESS and diagnostic.code_class == 4:
         # RFC 3463: class 4 may succeed later. Who answers so while users are moved has good addresses.

@@ -194,6 +194,26 @@ def test_an_unknown_user_that_the_server_calls_temporary_must_come_again(
     assert decisions(report) == {"a@example.com": decision}
 
 
+def test_who_complains_is_suppressed(classifier: BounceClassifier, tmp_path: Path) -> None:
+    def complaint(address: str | None) -> BounceRecord:
+        return BounceRecord(Outcome.NOT_A_BOUNCE, "abuse report", address, kind="feedback_report")
+
+    records = [complaint("a@example.com"), complaint(None), bounce("b@example.com", FULL), complaint("b@example.com")]
+    report = made(classifier, *records)
+    assert decisions(report) == {"a@example.com": "suppress", "b@example.com": "suppress"}
+    assert {item.because for item in report.advice} == {"reported the mail as spam"}
+    document = report.document
+    assert (document["bounced"], document["not_bounces"], document["complaints"]) == (1, 3, 3)
+    again = from_state({"state": json.loads(json.dumps(to_state(counted(classifier, records))))}, "x")
+    assert build(again).document == document
+    path = tmp_path / "policy.toml"
+    path.write_text("[suppress]\ncomplaints = false\n", "utf-8")
+    assert "suppress" not in decisions(made(classifier, *records, policy=read_policy(path))).values()
+    path.write_text("[suppress]\ncomplaints = 3\n", "utf-8")
+    with pytest.raises(DataError, match="write true or false"):
+        read_policy(path)
+
+
 def test_the_sender_is_never_the_address(classifier: BounceClassifier) -> None:
     report = made(classifier, *(bounce("a@example.com", DNSBL, day) for day in range(30)))
     assert decisions(report)["a@example.com"] == "keep"

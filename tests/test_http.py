@@ -253,7 +253,8 @@ def test_many_errors_are_not_all_listed(client: TestClient) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/predictions", "/v1/predict/x", "/v2/predict", "/%00", "/..%2f"])
 def test_not_found(client: TestClient, path: str) -> None:
-    assert "/docs" in assert_problem(client.get(path), 404)["detail"]
+    asked = client.get(path, headers={"accept": "application/json"})
+    assert "/docs" in assert_problem(asked, 404)["detail"]
 
 
 @pytest.mark.parametrize(

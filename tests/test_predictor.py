@@ -428,7 +428,7 @@ CODED = RuleMatch("mailbox_full", "codes.status.5.2.2", "5.2.2")
     ],
 )  # fmt: skip
 def test_resolve(own: Ranking, rule: RuleMatch | None, veto: str | None, reason: str, ruled: bool) -> None:
-    against = Bar(veto, early=False)
+    against = Bar(veto)
     found, confidence, by_rule = resolve(own, pool(own, rule, LIMITS.rule_weight), rule, against, LIMITS)
     assert (found, by_rule is not None) == (reason, ruled)
     assert 0 <= confidence <= 1
@@ -444,18 +444,29 @@ def test_a_veto_is_worth_what_was_measured(own: Ranking, measured: dict[str, flo
     limits = dataclasses.replace(LIMITS, confidence={**LIMITS.confidence, **measured})
     for rule in (None, UNKNOWN):
         joint = pool(own, rule, LIMITS.rule_weight)
-        assert resolve(own, joint, rule, Bar("greylisted", early=False), limits) == ("greylisted", confidence, None)
+        assert resolve(own, joint, rule, Bar("greylisted"), limits) == ("greylisted", confidence, None)
 
 
 def test_a_veto_that_the_model_believes_in_is_worth_more() -> None:
     own = [("invalid_recipient", 0.45), ("greylisted", 0.44), ("mailbox_full", 0.11)]
-    assert resolve(own, own, None, Bar("greylisted", early=False), LIMITS)[:2] == ("greylisted", 0.44)
+    assert resolve(own, own, None, Bar("greylisted"), LIMITS)[:2] == ("greylisted", 0.44)
 
 
-def test_before_rcpt_a_hard_reason_needs_more() -> None:
-    own = [("invalid_recipient", 0.7), ("policy_rejection", 0.3)]
-    answers = [resolve(own, own, None, Bar(None, early=early), LIMITS)[0] for early in (False, True)]
-    assert answers == ["invalid_recipient", "policy_rejection"]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host mx.example.net[192.0.2.3] said: 550 No such user (in reply to MAIL FROM command)",
+        "host mx.example.net[192.0.2.3] said: 550 5.1.1 User unknown (in reply to MAIL FROM command)",
+        "SMTP error from remote mail server after MAIL FROM:<s@example.org>: 550 No Such User Here",
+        "SMTP error from remote mail server after EHLO mx.example.org: 550 domain does not exist",
+    ],
+)
+def test_before_rcpt_nothing_is_hard(classifier: BounceClassifier, rules_only: BounceClassifier, text: str) -> None:
+    """No recipient has been named there."""
+    for predictor in (classifier, rules_only):
+        prediction = predictor.predict_one(text)
+        assert prediction.category != "hard"
+        assert not prediction.action.startswith("suppress")
 
 
 def test_pooling_keeps_the_odds_of_the_others() -> None:

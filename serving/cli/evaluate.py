@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from whybounce.model.predictor import BounceClassifier
 from whybounce.serving.cli.evidence import (
     MODELS,
     ReportOption,
@@ -17,7 +18,7 @@ from whybounce.serving.cli.evidence import (
     show,
     write_reports,
 )
-from whybounce.serving.cli.loading import ArtifactOption, load
+from whybounce.serving.cli.loading import ArtifactOption
 from whybounce.serving.cli.output import print_json, progress_bars, stderr
 from whybounce.serving.cli.sources import Labelled, MaxBadOption, labelled_options
 
@@ -55,7 +56,8 @@ def evaluate(
     from whybounce.training.report.render import to_json, write_text
 
     current, current_name = named_model(against) if against else (None, "")
-    classifier = load(artifact)
+    # Figures of the rules alone are no figures of the artifact that was named: there an error is better.
+    classifier = BounceClassifier.load(artifact, strict=True)
     taxonomy = merged_taxonomy(classifier.taxonomy, *([current.taxonomy] if current else []))
     rows = read_rows(data, source.options(taxonomy), max_bad=max_bad)
     with progress_bars() as bars:

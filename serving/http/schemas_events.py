@@ -162,6 +162,7 @@ class ReportOut(BaseModel):
     deferred: int
     bounced: int
     not_bounces: int
+    complaints: int = Field(description="Those of them in which somebody reported the mail as spam.")
     categories: list[CategoryOut]
     lines: list[LineOut] = Field(description="The fifteen lines, those without bounces, too.")
     other: list[CountOut]

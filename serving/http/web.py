@@ -59,8 +59,9 @@ def add(app: FastAPI, service: Service) -> None:
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
-        """Show the page to a browser; a client of the API is told where the documentation is."""
-        if "text/html" not in request.headers.get("accept", ""):
+        """Show the page; a client that takes JSON only is told where the documentation is."""
+        accepted = request.headers.get("accept", "*/*")
+        if "text/html" not in accepted and "*/*" not in accepted:
             raise HTTPException(404)
         answer = _answer(known[_PAGE], request)
         answer.headers["vary"] = "accept"

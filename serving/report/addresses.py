@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from whybounce.model.taxonomy import TAXONOMY, Action
-from whybounce.serving.report.counts import UNDATED, Counts, Event, event_key
+from whybounce.serving.report.counts import COMPLAINT, UNDATED, Counts, Event, event_key
 from whybounce.serving.report.incidents import Incident
 from whybounce.serving.report.policy import Repeated, Suppression
 
@@ -85,6 +85,9 @@ def _is_held(event: Event, held: dict[tuple[str, str, str], list[Incident]]) -> 
 
 
 def _decide(events: list[Event], policy: Suppression) -> tuple[Decision, Event, str]:
+    complaints = [event for event in events if event.verdict == COMPLAINT]
+    if complaints and policy.complaints:
+        return Decision.SUPPRESS, complaints[-1], "reported the mail as spam"
     sure = [event for event in events if event.verdict.reason in policy.once and _is_sure(event, policy)]
     if sure:
         return Decision.SUPPRESS, sure[-1], "once is enough for this reason"

@@ -13,9 +13,9 @@ from whybounce.model.predictor import BounceClassifier, Remembered
 from whybounce.model.taxonomy import Reason
 from whybounce.serving.intake.format import Format, Group, Skipped
 from whybounce.serving.intake.formats import EmptyError
-from whybounce.serving.intake.judge import tells_of_a_closed_mailbox
+from whybounce.serving.intake.judge import judge, tells_of_a_closed_mailbox
 from whybounce.serving.intake.record import BounceRecord, Outcome
-from whybounce.serving.report.counts import KEPT_EVENTS, UNDATED, Counts, Event, Verdict, latest
+from whybounce.serving.report.counts import COMPLAINT, KEPT_EVENTS, UNDATED, Counts, Event, Verdict, latest
 
 KEPT_TEXT = 1000
 """Characters of a diagnostic that are kept as evidence."""
@@ -84,8 +84,19 @@ class Counter:
             record.kind == "vacation" and tells_of_a_closed_mailbox(record, self._verdict(record).reason)
         ):
             counts.not_bounces += 1
+            if record.kind == "feedback_report":
+                self._complaint(record)
         else:
             self._bounce(record)
+
+    def _complaint(self, record: BounceRecord) -> None:
+        self.counts.complaints += 1
+        address = _address(record.recipient)
+        if "@" in address:
+            domain = address.rpartition("@")[2]
+            text = " ".join(record.diagnostic[:KEPT_TEXT].split())
+            provider = self._provider(record.remote_host, domain)
+            self._keep(address, Event(_seconds(record.occurred_at), provider, COMPLAINT, text))
 
     def _bounce(self, record: BounceRecord) -> None:
         counts = self.counts
@@ -107,14 +118,17 @@ class Counter:
         if "@" not in address:
             counts.unnamed += 1
             return
-        event = Event(time, provider, verdict, text)
-        known = counts.addresses.get(address)
+        self._keep(address, Event(time, provider, verdict, text))
+
+    def _keep(self, address: str, event: Event) -> None:
+        addresses = self.counts.addresses
+        known = addresses.get(address)
         if known is None:
-            counts.addresses[address] = [event]
+            addresses[address] = [event]
         else:
             known.append(event)
             if len(known) > KEPT_EVENTS:
-                counts.addresses[address] = latest(known)
+                addresses[address] = latest(known)
 
     def _rows(self, record: BounceRecord, column: int, provider: str, domain: str, time: int) -> None:
         counts = self.counts
@@ -136,6 +150,8 @@ class Counter:
         traffic[column > 0] += 1
 
     def _verdict(self, record: BounceRecord) -> Verdict:
+        if not record.diagnostic and record.theirs is not None:
+            return _of(judge(self._classifier, record))
         remembered = self._classifier.recall(
             record.diagnostic, record.reply_code, record.enhanced_status, record.command, record.remote_host
         )

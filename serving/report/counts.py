@@ -33,8 +33,12 @@ class Verdict(NamedTuple):
     confidence: float
 
 
+COMPLAINT = Verdict("other", "(none)", "not_a_bounce", "", "suppress", None, 1.0)
+"""A feedback report: no bounce, but nobody should be mailed again who reported the mail as spam."""
+
+
 class Event(NamedTuple):
-    """A bounce of one address; ``time`` is in seconds since 1970, or ``UNDATED``."""
+    """A bounce of one address, or a complaint; ``time`` is in seconds since 1970, or ``UNDATED``."""
 
     time: int
     provider: str
@@ -64,7 +68,7 @@ class Counts:
     spikes : dict
         Provider, reason and template → hour → bounces.
     addresses : dict
-        Address → its bounces.
+        Address → its bounces and complaints.
     """
 
     def __init__(self) -> None:
@@ -75,6 +79,7 @@ class Counts:
         self.deferred = 0
         self.bounced = 0
         self.not_bounces = 0
+        self.complaints = 0
         self.unnamed = 0
         self.model_versions: set[str] = set()
         self.verdicts: dict[Verdict, tuple[int, str]] = {}
@@ -91,7 +96,7 @@ class Counts:
         """Add the counts of other records to these; returns itself."""
         for name in ("sources", "providers", "domains", "campaigns", "hours", "traffic"):
             _add_rows(getattr(self, name), getattr(other, name))
-        for name in ("delivered", "deferred", "bounced", "not_bounces", "unnamed"):
+        for name in ("delivered", "deferred", "bounced", "not_bounces", "complaints", "unnamed"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for source, pieces in other.left_out.items():
             for piece in pieces:

@@ -51,7 +51,8 @@ def build(counts: Counts, policy: Policy | None = None, taxonomy: Taxonomy = TAX
 
     ``sent`` are the recipients whose mail came to an end: delivered or bounced. ``deferred``
     are attempts that were put off, of which one recipient may have several. ``not_bounces``
-    are vacation replies and the like.
+    are vacation replies and the like, ``complaints`` those of them in which somebody
+    reported the mail as spam.
     """
     policy = policy or Policy()
     incidents = find(counts, policy.incidents, taxonomy)
@@ -77,6 +78,7 @@ def build(counts: Counts, policy: Policy | None = None, taxonomy: Taxonomy = TAX
         "deferred": counts.deferred,
         "bounced": counts.bounced,
         "not_bounces": counts.not_bounces,
+        "complaints": counts.complaints,
         "categories": _categories(counts),
         **_lines(counts, taxonomy),
         "to_do": _to_do(counts, taxonomy),

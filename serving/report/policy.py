@@ -38,6 +38,8 @@ class Suppression:
         Reasons that must come again, and how often. Bounces of one day count once.
     unsure : Repeated
         For the reasons of ``once`` below ``min_confidence``, or where the server called it temporary.
+    complaints : bool
+        Whether an address that reported the mail as spam (a feedback report) is listed.
     """
 
     once: frozenset[str] = frozenset({"invalid_recipient", "bad_domain", "closed_account", "address_error"})
@@ -51,6 +53,7 @@ class Suppression:
         }
     )
     unsure: Repeated = Repeated(2, 30)
+    complaints: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,10 @@ def read_policy(path: Path, taxonomy: Taxonomy = TAXONOMY) -> Policy:
         changes["once"] = frozenset(once)
     if "min_confidence" in suppress:
         changes["min_confidence"] = _number(path, "suppress.min_confidence", suppress["min_confidence"], 0, 1)
+    if "complaints" in suppress:
+        if not isinstance(suppress["complaints"], bool):
+            raise DataError(f"{path}: suppress.complaints is {suppress['complaints']!r}; write true or false")
+        changes["complaints"] = suppress["complaints"]
     if "unsure" in suppress:
         changes["unsure"] = _repeated(path, "suppress.unsure", suppress["unsure"])
     if "repeated" in suppress:

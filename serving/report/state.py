@@ -12,7 +12,7 @@ from whybounce.model.errors import DataError
 from whybounce.serving.report.counts import Counts, Event, Verdict, event_key, verdict_key
 
 VERSION = 1
-_NUMBERS = ("delivered", "deferred", "bounced", "not_bounces", "unnamed")
+_NUMBERS = ("delivered", "deferred", "bounced", "not_bounces", "complaints", "unnamed")
 _ROWS = ("providers", "domains", "campaigns")
 
 
@@ -74,7 +74,7 @@ def _counts(state: Mapping[str, Any]) -> Counts:
     counts.model_versions = {str(version) for version in state["model_versions"]}
     counts.tells_deliveries = bool(state["tells_deliveries"])
     for number in _NUMBERS:
-        setattr(counts, number, int(state[number]))
+        setattr(counts, number, int(state.get(number, 0) if number == "complaints" else state[number]))
     counts.sources = {(str(name), str(form)): [int(read), int(left)] for name, form, read, left in state["sources"]}
     for name, form, where, why in state.get("left_out", ()):  # reports written before have none
         counts.leave_out((str(name), str(form)), str(where), str(why))

@@ -30,6 +30,11 @@ def sentences(report: Report) -> list[str]:
             f"Attempts that were put off: {document['deferred']:,}. Messages that were no bounces (vacation replies, "
             f"delay notices and the like): {document['not_bounces']:,}."
         )
+    if document["complaints"]:
+        found.append(
+            f"Complaints among these, in which somebody reported the mail as spam: {document['complaints']:,}. Mail to "
+            "who complains costs the reputation."
+        )
     actions = document["actions"]
     found.append(
         f"Addresses: {actions['suppress']:,} to suppress, {actions['retry']:,} to try again, {actions['review']:,} to "
@@ -86,6 +91,8 @@ def policy_sentences(policy: Mapping[str, Any]) -> list[str]:
             f"An address is suppressed after one sure bounce ({', '.join(suppress['once'])}; confidence of "
             f"{suppress['min_confidence']:g} and more), after unsure or temporary (4xx) ones {_often(unsure)}."
         )
+    if suppress["complaints"]:
+        found.append("An address that reported the mail as spam is suppressed at once.")
     for reason, rule in sorted(suppress["repeated"].items()):
         found.append(f"{reason}: {_often(rule)}.")
     return found

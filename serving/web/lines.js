@@ -7,7 +7,7 @@ const DOING = { suppress: "to suppress", retry: "to try again", review: "to look
 
 /** All of it; `out` makes the downloads. */
 export function drawn(found, name, known, out) {
-  const figures = [["Bounced", found.bounced], ["Delivered", found.delivered], ["Put off for now", found.deferred], ["Not a bounce", found.not_bounces]];
+  const figures = [["Bounced", found.bounced], ["Delivered", found.delivered], ["Put off for now", found.deferred], ["Not a bounce", found.not_bounces], ...(found.complaints ? [["Complaints", found.complaints]] : [])];
   const most = Math.max(1, ...found.lines.map((line) => line.count), ...found.other.map((one) => one.count));
   const read = found.sources.reduce((sum, source) => sum + source.records, 0);
   const skipped = found.sources.reduce((sum, source) => sum + source.skipped, 0);
