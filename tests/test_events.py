@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from whybounce.data.crosswalk import crosswalk, crosswalk_names
 from whybounce.model.errors import DataError
+from whybounce.model.prediction import Evidence
 from whybounce.model.predictor import BounceClassifier
 from whybounce.model.taxonomy import TAXONOMY
 from whybounce.serving.cli import app
@@ -196,6 +197,29 @@ def test_a_topic_that_was_connected_says_nothing_of_mail() -> None:
 # Crosswalks
 
 
+@pytest.mark.parametrize(
+    ("vocabulary", "theirs", "reason", "action", "confidence"),
+    [
+        ("ses", "Permanent/NoEmail", "invalid_recipient", "suppress", 0.5),
+        ("ses", "Transient/MailboxFull", "mailbox_full", "retry_later", 0.8),
+        ("ses", "Undetermined/Undetermined", "no_information", "review", 0.95),
+        ("ses", "nothing/known", "no_information", "review", 0.95),
+    ],
+)
+def test_their_class_is_the_answer_where_there_is_no_text(
+    classifier: BounceClassifier, vocabulary: str, theirs: str, reason: str, action: str, confidence: float
+) -> None:
+    record = BounceRecord(Outcome.BOUNCED, theirs=theirs, vocabulary=vocabulary)
+    found = judge(classifier, record)
+    assert (found.reason, found.action, found.confidence) == (reason, action, confidence)
+    assert found.evidence == (
+        () if reason == "no_information" else (Evidence("rule", theirs, id=f"crosswalk.{vocabulary}"),)
+    )
+    assert agrees(record, found.reason) is None
+    said = BounceRecord(Outcome.BOUNCED, "552 5.2.2 mailbox full", theirs=theirs, vocabulary=vocabulary)
+    assert judge(classifier, said).reason == "mailbox_full"
+
+
 @pytest.mark.parametrize("name", crosswalk_names())
 def test_every_vocabulary_goes_both_ways(name: str) -> None:
     """Every reason has a word in every vocabulary, and where that word leads agrees with the reason."""
@@ -205,7 +229,7 @@ def test_every_vocabulary_goes_both_ways(name: str) -> None:
         assert label in vocabulary.labels, reason
         back = vocabulary.to_ours(label)
         assert back is not None
-        same = agrees(BounceRecord(Outcome.BOUNCED, theirs=label, vocabulary=name), reason)
+        same = agrees(BounceRecord(Outcome.BOUNCED, "550 x", theirs=label, vocabulary=name), reason)
         if reason not in ("not_a_bounce", "no_information") and back.reason not in (None, "no_information"):
             assert same is True, (reason, label)
         elif back.reason == reason:
@@ -236,7 +260,7 @@ def test_every_vocabulary_goes_both_ways(name: str) -> None:
     ],
 )
 def test_whether_a_class_agrees(vocabulary: str, theirs: str, reason: str, same: bool | None) -> None:
-    assert agrees(BounceRecord(Outcome.BOUNCED, theirs=theirs, vocabulary=vocabulary), reason) is same
+    assert agrees(BounceRecord(Outcome.BOUNCED, "550 x", theirs=theirs, vocabulary=vocabulary), reason) is same
 
 
 # Any JSON
