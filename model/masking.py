@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-
-import re2
+from itertools import groupby
+from operator import itemgetter
 
 from whybounce.model.tokens import MAX_TOKEN, MAX_WORD, fold, is_ip, is_scrambled, mask_token
 from whybounce.model.vocabulary import DATE_WORDS, REPLY_CODES, UNITS
@@ -66,15 +66,17 @@ _SPLITS_WIDE = re.compile("[" + "".join(re.escape(chr(char)) for char in sorted(
 """Whatever parts words or is left out, and is no ASCII character."""
 _SPLIT_BUT_ADDRESSES = _NORMALISE | {char: to for char, to in _SPLIT.items() if char not in (ord("+"), ord("="))}
 _MARKED_UP = "</"
-_LETTER = r"[\u3041-\u30ff\u4e00-\u9fff]"
-_LETTERS_APART = re.compile(_LETTER + rf"(?:[\s{re.escape(''.join(map(chr, _NORMALISE)))}]+{_LETTER}){{2}}")
-_LETTER_BY_LETTER = re.compile(rf"(?<!\S){_LETTER}(?: {_LETTER}(?!\S)){{2,}}")
-"""Words of Chinese or Japanese with a space behind each letter, as some gateways leave them."""
-_MARKUP = re2.compile(
-    r"(?i)</?(?:html|head|title|meta|style|body|p|br|hr|div|span|font|b|i|u|em|strong|small|code|pre|tt|a|img|h[1-6]|ul|ol|li"
-    r"|dl|dt|dd|table|thead|tbody|tr|td|th|center|blockquote)(?:\s[^<>]*)?/?>"
-    r"|&(?:nbsp|lt|gt|quot|apos|amp);"
-)
+_HIDDEN_MARKUP = re.compile("<[" + "".join(map(chr, _INVISIBLE)) + "]+/")
+_TAG = re.compile(r"<(/?[a-z]+[1-6]?)(?=[\s/<>]|$)([^<>]*)(>?)", re.IGNORECASE)
+_TAGS = frozenset(
+    [
+        "html", "head", "title", "meta", "style", "body", "p", "br", "hr", "div", "span", "font", "b", "i", "u", "em",
+        "strong", "small", "code", "pre", "tt", "a", "img", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "dl",
+        "dt", "dd", "table", "thead", "tbody", "tr", "td", "th", "center", "blockquote",
+    ]
+)  # fmt: skip
+_ENTITY = re.compile("&(?:nbsp|lt|gt|quot|apos|amp);")
+_LETTER = re.compile("[\u3041-\u30ff\u4e00-\u9fff]")
 _ADDRESS_FIELDS = frozenset(
     ["to", "from", "rcpt", "orcpt", "recipient", "sender", "mailfrom", "email", "mail", "address", "addr", "user"]
 )
@@ -103,27 +105,39 @@ def normalise(text: str) -> str:
 
 
 def _composed(text: str) -> str:
-    if not text.isascii():
+    wide = not text.isascii()
+    if wide:
         try:
             text.encode()
         except UnicodeEncodeError:
             text = text.encode("utf-8", "replace").decode()
         if not unicodedata.is_normalized("NFKC", text):
             text = unicodedata.normalize("NFKC", text)
-        if _LETTERS_APART.search(text) is not None:
-            text = _LETTER_BY_LETTER.sub(_joined, " ".join(text.translate(_NORMALISE).split()))
     if "\\" in text:
         text = text.replace("\\r", " ").replace("\\n", " ").replace("\\t", " ")
-    return _without_markup(text) if _MARKED_UP in text else text
+    if _MARKED_UP in text or (wide and _HIDDEN_MARKUP.search(text) is not None):
+        # A reply in a page or an HTML part: its tags say nothing about the bounce. Addresses in brackets are no tags.
+        text = _TAG.sub(_without_tag, _ENTITY.sub(" ", text.translate(_NORMALISE)))
+    return text
 
 
-def _joined(spaced: re.Match[str]) -> str:
-    return spaced[0].replace(" ", "")
+def _without_tag(found: re.Match[str]) -> str:
+    tag, rest, end = found.groups()
+    if tag.lower().lstrip("/") not in _TAGS:
+        return found[0]
+    return " " if end else f" {rest}"  # of a tag that is not closed the rest may be words
 
 
-def _without_markup(text: str) -> str:
-    # A reply in a page or an HTML part: its tags say nothing about the bounce. Addresses in brackets are no tags.
-    return str(_MARKUP.sub(" ", text))
+def _joined(tokens: list[str]) -> list[str]:
+    """Join Chinese or Japanese with a space behind each letter, as some gateways leave it: three letters and more."""
+    alone = [len(token) == 1 and _LETTER.match(token) is not None for token in tokens]
+    if sum(alone) < 3:
+        return tokens
+    found: list[str] = []
+    for is_alone, run in groupby(zip(alone, tokens, strict=True), key=itemgetter(0)):
+        some = [token for _, token in run]
+        found += ["".join(some)] if is_alone and len(some) > 2 else some
+    return found
 
 
 def template_of(text: str) -> str:
@@ -141,6 +155,8 @@ def template_of(text: str) -> str:
         tokens = text.encode().translate(_SPLIT_UTF8).decode().split()
     else:
         tokens = text.translate(_SPLIT_ALL).split()
+    if not plain and len(tokens) > 2 and not text.isascii():
+        tokens = _joined(tokens)
     masked = list(map(_MASKS.__getitem__, tokens))
     template = " ".join(masked)
     if (

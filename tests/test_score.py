@@ -71,6 +71,8 @@ def test_folding_keeps_the_template_of_every_line_of_the_corpus() -> None:
 @example(["<\u0338a@example.com", ">\u0338"])
 @example(["a@example.com " * 3 + "x+y=z@b"])
 @example(["12 " * 8000])
+@example(["<td width=12>2026-11-12</td> &lt;a&gt;", "＜/b＞ <font size=12>", "<\u200b/b> <b>", "<／b> <p class=a1>"])
+@example(["ユ)ー 在 不", "ユ ー,在"])
 @example(["2026-01-02T10:11:12.345Z;2026-01-02T10:11:12.345Z"])
 @example(["mx1.example.com:25 http://a.example/x www.a.example <mx.gmail.com> mx1.d2.example,mx2.d3.example 123_4567"])
 def test_folding_keeps_the_template(many: list[str]) -> None:

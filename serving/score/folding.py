@@ -71,8 +71,21 @@ _FOLD_HOSTS = (_tokens(_HOST), " mx.example.com ")
 
 LONGEST = MAX_TEXT // 4
 """Bytes of the longest text that is folded: folding lengthens threefold at most, and what is cut must not change."""
-_COMPOSED = "\u0338"
-"""Makes one character of itself and a ``<`` or ``>`` before it: then that is no separator."""
+_LEFT = (
+    "\u0338",
+    "</",
+    "<\uff0f",
+    "<\u00ad",
+    "<\u200b",
+    "<\u200c",
+    "<\u200d",
+    "<\u200e",
+    "<\u200f",
+    "<\u2060",
+    "\uff1c",
+    "\ufe64",
+)
+"""What texts stay as they are for: markup, however it is spelt, and what makes one character of itself and a ``<``."""
 
 
 def fold(texts: pa.LargeStringArray) -> pa.Array:
@@ -105,7 +118,10 @@ def fold(texts: pa.LargeStringArray) -> pa.Array:
     marked = series.filter(named).str.replace_all(_KNOWN, f"{_MARK}${{0}}").str.replace_all(*_FOLD_HOSTS)
     series = series.str.replace_all(*_FOLD_HOSTS).scatter(named.arg_true(), marked.str.replace_all(_MARK, ""))
     folded = series.to_arrow(compat_level=pl.CompatLevel.oldest())
-    if _COMPOSED.encode() not in data and pc.max(pc.binary_length(texts)).as_py() <= LONGEST:
+    odd = [one for one in _LEFT if one.encode() in data]
+    if not odd and pc.max(pc.binary_length(texts)).as_py() <= LONGEST:
         return folded
-    left = pc.or_(pc.greater(pc.binary_length(texts), LONGEST), pc.match_substring(texts, _COMPOSED))
+    left = pc.greater(pc.binary_length(texts), LONGEST)
+    for one in odd:
+        left = pc.or_(left, pc.match_substring(texts, one))
     return pc.if_else(left, texts, folded)
