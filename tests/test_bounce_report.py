@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import random
+import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,43 @@ def test_hostile_text_stays_text(classifier: BounceClassifier) -> None:
         assert safe_cell(f"{start}cmd()").startswith("'")
     listed = address_list(report.advice)
     assert listed.splitlines()[1].startswith("a@example.com,")
+
+
+def test_addresses_are_written_as_they_are(classifier: BounceClassifier) -> None:
+    """They are looked up where the list is imported; only what could be a formula is kept from being one."""
+    plain = ["+15551234@example.com", "-dash@example.com", "=eq@example.com", "@odd@example.com"]
+    formula = "=cmd|' /c calc'!a0@example.com"
+    report = made(classifier, *map(bounce, [*plain, formula]))
+    rows = list(csv.DictReader(io.StringIO(address_list(report.advice))))
+    assert sorted(row["address"] for row in rows) == sorted([*plain, f"'{formula}"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--suppress-list", "b.log"], "b.log: is read as well"),
+        (["--addresses", "./b.log"], "b.log: is read as well"),
+        (["--output", "b.csv"], "b.csv: is read as well"),
+        (["--addresses", "x.csv", "--suppress-list", "x.csv"], "x.csv: two results"),
+        (["--output", "x.csv", "--addresses", "x.csv"], "x.csv: two results"),
+    ],
+)
+def test_nothing_is_written_over(here: Path, options: list[str], message: str) -> None:
+    content = "Mar  2 10:00:00 mx postfix/smtp[1]: 4ABC: to=<a@example.com>, dsn=5.1.1, status=bounced (user unknown)\n"
+    for name in ("b.log", "b.csv"):
+        Path(name).write_text(content, "utf-8")
+    assert message in str(call("b.log", "b.csv", *options).exception)
+    assert not Path("x.csv").exists()
+    assert {Path(name).read_text("utf-8") for name in ("b.log", "b.csv")} == {content}
+
+
+def test_an_archive_is_told(here: Path) -> None:
+    content = "Mar  2 10:00:00 mx postfix/smtp[1]: 4ABC: to=<a@example.com>, dsn=5.1.1, status=bounced (user unknown)\n"
+    Path("a.log").write_text(content, "utf-8")
+    with tarfile.open("logs.tgz", "w:gz") as archive:
+        archive.add("a.log")
+    assert "logs.tgz: is a tar archive" in str(call("logs.tgz").exception)
+    assert "left out: logs.tgz: is a tar archive" in call("a.log", "logs.tgz").stderr
 
 
 def test_a_state_that_is_none(here: Path, classifier: BounceClassifier) -> None:

@@ -105,7 +105,15 @@ class Input:
         if self._wanted is not None:
             yield from self._taken(source, self._wanted)
             return
-        beginning = head(source)
+        try:
+            beginning = head(source)
+        except DamagedError:
+            raise
+        except DataError as error:
+            if alone:
+                raise
+            self._leave(source.name, str(error).removeprefix(f"{source.name}: "))
+            return
         found = recognise(beginning)
         read_here = found is None or (found.group is Group.TABLES and alone and _is_simple(found, beginning))
         if found is not None and not read_here and self._column is None:

@@ -103,6 +103,7 @@ def report(
     chosen_format = _format(format, path or [])
     for name in output or []:
         check_output(name)
+    _apart([*(output or []), *filter(None, (suppress_list, addresses))], files or [])
     classifier = load(artifact)
     chosen = read_policy(policy, classifier.taxonomy) if policy else Policy()
     counts = Counts()
@@ -127,6 +128,19 @@ def report(
         print_json(made.document)
     else:
         _show(made)
+
+
+def _apart(written: list[Path], files: list[str]) -> None:
+    """Refuse to write over what is read, and two results into one file."""
+    read = {Path(name).resolve() for name in files if name != "-"}
+    found: set[Path] = set()
+    for name in written:
+        place = name.resolve()
+        if place in read or (place.exists() and any(one.is_file() and place.samefile(one) for one in read)):
+            raise DataError(f"{name}: is read as well; write to another file")
+        if place in found:
+            raise DataError(f"{name}: two results are to be written to it; name a file for each")
+        found.add(place)
 
 
 def _format(name: str | None, paths: list[str]) -> Format | None:

@@ -78,8 +78,23 @@ def from_bytes(name: str, data: bytes) -> Source:
     return Source(name, lambda: io.BytesIO(data))
 
 
+_ARCHIVES = (
+    ("a tar archive", 257, b"ustar"),
+    ("a zip archive", 0, b"PK\x03\x04"),
+    ("packed with xz", 0, b"\xfd7zXZ\x00"),
+    ("packed with 7-Zip", 0, b"7z\xbc\xaf\x27\x1c"),
+)
+"""What it is, where its mark stands, and the mark: the text in a tar would be taken for one log."""
+
+
 def head(source: Source) -> Head:
-    """Read the beginning of a source; what is damaged further on does not matter yet."""
+    """Read the beginning of a source; what is damaged further on does not matter yet.
+
+    Raises
+    ------
+    DataError
+        For an archive.
+    """
     pieces: list[bytes] = []
     size = 0
     try:
@@ -90,7 +105,11 @@ def head(source: Source) -> Head:
     except DamagedError:
         if not pieces:
             raise
-    return Head(source.name, b"".join(pieces))
+    start = b"".join(pieces)
+    for kind, place, magic in _ARCHIVES:
+        if start[place : place + len(magic)] == magic:
+            raise DataError(f"{source.name}: is {kind}, which is not read; unpack it and name what was in it")
+    return Head(source.name, start)
 
 
 def read(source: Source, format: Format | str | None = None) -> tuple[Format, Read]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -116,11 +117,19 @@ def address_list(advice: Iterable[Advice], *decisions: Decision) -> str:
         if not decisions or item.decision in decisions:
             writer.writerow(
                 [
-                    safe_cell(item.address), item.decision, item.reason, f"{item.confidence:.2f}", item.because,
+                    _cell_of(item.address), item.decision, item.reason, f"{item.confidence:.2f}", item.because,
                     item.first or "", item.last or "", item.bounces, item.held_back, safe_cell(item.evidence),
                 ]
             )  # fmt: skip
     return out.getvalue()
+
+
+def _cell_of(address: str) -> str:
+    # As it is, so that it is found again where the list is imported, unless it could be a formula.
+    return address if _PLAIN_ADDRESS.fullmatch(address) else safe_cell(address)
+
+
+_PLAIN_ADDRESS = re.compile(r"[\w.%+=@-]+")
 
 
 def safe_cell(text: str) -> str:
