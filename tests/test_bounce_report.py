@@ -195,6 +195,30 @@ def test_an_unknown_user_that_the_server_calls_temporary_must_come_again(
     assert decisions(report) == {"a@example.com": decision}
 
 
+@pytest.mark.parametrize(("delivered", "decision"), [(None, "suppress"), (3, "retry"), (5, "retry"), (9, "keep")])
+def test_a_later_delivery_clears_an_address(
+    classifier: BounceClassifier, delivered: float | None, decision: str
+) -> None:
+    """In whatever order, and on whatever machine, they are read."""
+    records = [bounce("a@example.com", FULL, day) for day in range(1, 6)] + [bounce("b@example.com", day=2)]
+    if delivered is not None:
+        for name in ("a@example.com", "b@example.com"):
+            records.insert(
+                0, BounceRecord(Outcome.DELIVERED, recipient=name, occurred_at=NOW + timedelta(days=delivered))
+            )
+    expected = {"a@example.com": decision, "b@example.com": "suppress" if delivered is None else "keep"}
+    counts = counted(classifier, records)
+    for found in (counts, counted(classifier, records[::-1]), from_state({"state": to_state(counts)}, "x")):
+        assert {item.address: str(item.decision) for item in build(found).advice} == expected
+    apart = (
+        counted(classifier, records[:1])
+        .merge(counted(classifier, records[1:2]))
+        .merge(counted(classifier, records[2:]))
+    )
+    assert build(apart).advice == build(counts).advice
+    assert {item.bounces for item in build(counts).advice} == {5, 1}
+
+
 def test_who_complains_is_suppressed(classifier: BounceClassifier, tmp_path: Path) -> None:
     def complaint(address: str | None) -> BounceRecord:
         return BounceRecord(Outcome.NOT_A_BOUNCE, "abuse report", address, kind="feedback_report")

@@ -60,20 +60,32 @@ def advise(counts: Counts, policy: Suppression, incidents: Sequence[Incident]) -
         if incident.hard:
             held.setdefault((incident.provider, incident.reason, incident.template), []).append(incident)
     for address in sorted(counts.addresses):
-        yield _of(address, sorted(counts.addresses[address], key=event_key), policy, held)
+        events = sorted(counts.addresses[address], key=event_key)
+        yield _of(address, events, counts.deliveries.get(address, UNDATED), policy, held)
 
 
 def _of(
-    address: str, events: list[Event], policy: Suppression, held: dict[tuple[str, str, str], list[Incident]]
-) -> Advice:
-    counted = [event for event in events if not _is_held(event, held)]
+    address: str, events: list[Event], delivered: int, policy: Suppression,
+    held: dict[tuple[str, str, str], list[Incident]],
+) -> Advice:  # fmt: skip
+    # Mail that arrived later says more than the bounces before it; a complaint comes because it arrived.
+    standing = [event for event in events if event.verdict == COMPLAINT or not UNDATED != event.time < delivered]
+    counted = [event for event in standing if not _is_held(event, held)]
+    if not standing:
+        return _advice(address, Decision.KEEP, events[-1], "mail was delivered to it since", events, 0)
     decision, evidence, because = _decide(counted, policy) if counted else (Decision.REVIEW, None, "")
     if evidence is None:
         evidence, because = events[-1], "held back: within an incident at the provider"
+    return _advice(address, decision, evidence, because, events, len(standing) - len(counted))
+
+
+def _advice(
+    address: str, decision: Decision, evidence: Event, because: str, events: list[Event], held_back: int
+) -> Advice:
     times = [event.time for event in events if event.time != UNDATED]
     return Advice(
         address, decision, evidence.verdict.reason, evidence.verdict.confidence, because, evidence.text, len(events),
-        len(events) - len(counted), _day(min(times, default=UNDATED)), _day(max(times, default=UNDATED)),
+        held_back, _day(min(times, default=UNDATED)), _day(max(times, default=UNDATED)),
     )  # fmt: skip
 
 

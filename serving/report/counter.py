@@ -75,7 +75,11 @@ class Counter:
             counts.tells_deliveries = True
             address = _address(record.recipient)
             domain = address.rpartition("@")[2]
-            self._rows(record, 0, self._provider(record.remote_host, domain), domain, _seconds(record.occurred_at))
+            time = _seconds(record.occurred_at)
+            self._rows(record, 0, self._provider(record.remote_host, domain), domain, time)
+            # Kept of all of them, as a bounce may be read after the delivery that came later.
+            if time != UNDATED and time > counts.deliveries.get(address, UNDATED) and "@" in address:
+                counts.deliveries[address] = time
         elif outcome is Outcome.DEFERRED:
             counts.deferred += 1
             reason = self._verdict(record).reason

@@ -69,6 +69,8 @@ class Counts:
         Provider, reason and template → hour → bounces.
     addresses : dict
         Address → its bounces and complaints.
+    deliveries : dict
+        Address → seconds since 1970 of the latest delivery to it that has a date.
     """
 
     def __init__(self) -> None:
@@ -91,6 +93,7 @@ class Counts:
         self.traffic: dict[tuple[str, int], list[int]] = {}
         self.spikes: dict[tuple[str, str, str], dict[int, int]] = {}
         self.addresses: dict[str, list[Event]] = {}
+        self.deliveries: dict[str, int] = {}
 
     def merge(self, other: Counts) -> Counts:
         """Add the counts of other records to these; returns itself."""
@@ -111,6 +114,8 @@ class Counts:
             mine = self.spikes.setdefault(spike, {})
             for hour, count in hours.items():
                 mine[hour] = mine.get(hour, 0) + count
+        for address, time in other.deliveries.items():
+            self.deliveries[address] = max(time, self.deliveries.get(address, time))
         for address, events in other.addresses.items():
             self.addresses[address] = latest([*self.addresses.get(address, ()), *events])
         return self

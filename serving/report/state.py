@@ -35,6 +35,7 @@ def to_state(counts: Counts) -> dict[str, Any]:
         "hours": [[hour, *row] for hour, row in sorted(counts.hours.items())],
         "traffic": [[*key, *row] for key, row in sorted(counts.traffic.items())],
         "spikes": [[*key, sorted(hours.items())] for key, hours in sorted(counts.spikes.items())],
+        "deliveries": dict(sorted(counts.deliveries.items())),
         "addresses": {
             address: [
                 [event.time, event.provider, place[event.verdict], event.text]
@@ -91,6 +92,7 @@ def _counts(state: Mapping[str, Any]) -> Counts:
         (str(provider), str(reason), str(template)): {int(hour): int(count) for hour, count in hours}
         for provider, reason, template, hours in state["spikes"]
     }
+    counts.deliveries = {str(address): int(time) for address, time in state.get("deliveries", {}).items()}
     counts.addresses = {
         str(address): [
             Event(int(time), str(provider), verdicts[place], str(text)) for time, provider, place, text in events
