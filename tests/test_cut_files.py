@@ -168,3 +168,14 @@ def test_one_message_of_a_maildir(packed: str) -> None:
     assert (
         f"m/cur/ben:2,S: the {'gzip' if packed == 'gz' else 'bzip2' if packed == 'bz2' else 'zstd'} data" in done.stderr
     )
+
+
+@pytest.mark.parametrize("command", ["report", "predict"])
+@pytest.mark.parametrize("end", [-10, None])
+def test_a_small_file_is_read_up_to_its_early_end(command: str, end: int | None) -> None:
+    """All of it is unpacked before it is found that the check at its end is missing, or that something stands behind."""
+    Path("few.log.gz").write_bytes((gzip.compress("".join(map(log_line, range(6))).encode()) + b"behind")[:end])
+    done = call(command, "few.log.gz", "--json")
+    found = json.loads(done.stdout)
+    assert (sum(source["records"] for source in found["sources"]) if command == "report" else len(found)) == 6
+    assert "few.log.gz: the gzip data is damaged" in (done.stderr if command == "report" else str(done.exception))

@@ -54,7 +54,7 @@ def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
         kind, inner = "plain", _Plain(stream)
     else:
         return stream
-    return io.BufferedReader(_Unpacking(inner, stream, kind, name), CHUNK)
+    return _Reader(_Unpacking(inner, stream, kind, name), CHUNK)
 
 
 def ends_in_returns(start: bytes) -> bool:
@@ -118,6 +118,26 @@ def _broken() -> tuple[type[BaseException], ...]:
     return tuple(broken)
 
 
+class _Reader(io.BufferedReader):
+    """What was unpacked before the damage is read; the read after it meets the damage."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        pieces: list[bytes] = []
+        left = -1 if size is None else size
+        while left != 0:
+            try:
+                piece = self.read1(left if left > 0 else CHUNK)
+            except DamagedError:
+                if not pieces:
+                    raise
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            left -= len(piece) if left > 0 else 0
+        return b"".join(pieces)
+
+
 class _Unpacking(io.RawIOBase):
     """Reads through a decompressor; what is wrong with the data becomes a ``DamagedError``."""
 
@@ -128,19 +148,23 @@ class _Unpacking(io.RawIOBase):
         self._name = name
         self._given = 0
         self._returns: bool | None = None
+        self._damage: DamagedError | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self._damage is not None:
+            raise self._damage
         try:
             # What is unpacked before an early end is given out first: read would lose it.
             data = self._inner.read1(min(len(buffer), CHUNK))
         except _broken() as error:
-            raise DamagedError(
+            self._damage = DamagedError(
                 f"{self._name}: the {self._kind} data is damaged or cut off after {self._given:,} bytes "
                 f"({error}); what comes after that could not be read, fetch the file again"
-            ) from error
+            )
+            raise self._damage from error
         if self._returns is None:
             self._returns = ends_in_returns(bytes(data))
         buffer[: len(data)] = bytes(data).replace(b"\r", b"\n") if self._returns else data

@@ -46,7 +46,9 @@ def _read_message(source: Source) -> Read:
     with closing(source.open()) as stream:
         # One byte more than is read tells whether something was cut off.
         data = stream.read(MAX_MESSAGE + 1)
-    yield from _records(data, source.name)
+        yield from _records(data, source.name)
+        if len(data) <= MAX_MESSAGE:
+            stream.read(1)  # meets what is damaged behind it
 
 
 def _read_mbox(source: Source) -> Read:
