@@ -72,7 +72,7 @@ wheel: $(VENV)/.dev  ## Build the wheel and try it in an empty environment
 	@$(BIN)/python tests/wheel_in_empty_environment.py
 
 .PHONY: train
-train: $(VENV)/.dev  ## Train the shipped model again (under three minutes)
+train: $(VENV)/.dev  ## Train the shipped model again (about four minutes)
 	@$(BIN)/python -m whybounce train --bare --out model/artifact
 
 .PHONY: evaluate
