@@ -89,9 +89,9 @@ def decide_many(
     The rules' verdict speaks in the model's ranking. The model decides when its
     confidence then reaches the manifest's threshold and the text has words; otherwise
     the rules do, words before codes. A hard reason stands only when no rule about the
-    sender matched, the server answered to RCPT TO or later as far as is known, and the hard reasons together outweigh the strongest other reason by
-    ``hard_threshold``. Where the user's own labels say with one voice what a text means,
-    the rules keep silent, but for their veto.
+    sender matched, the server did not answer before RCPT TO, and the hard reasons together
+    outweigh the strongest other reason by ``hard_threshold``. Where the user's own labels
+    say with one voice what a text means, the rules keep silent, but for their veto.
     """
     verdicts: list[Any] = [None] * len(diagnostics)
     left: list[_Open] = []
