@@ -99,16 +99,15 @@ class Input:
         """Read one file; one that was named must be read, one of a folder may be anything."""
         from whybounce.serving.intake.format import Group
         from whybounce.serving.intake.formats import recognise
-        from whybounce.serving.intake.open import head
+        from whybounce.serving.intake.open import head, refuse_archive
         from whybounce.serving.intake.unpacking import DamagedError
 
         if self._wanted is not None:
             yield from self._taken(source, self._wanted)
             return
+        beginning = head(source)
         try:
-            beginning = head(source)
-        except DamagedError:
-            raise
+            refuse_archive(beginning)
         except DataError as error:
             if alone:
                 raise

@@ -88,13 +88,7 @@ _ARCHIVES = (
 
 
 def head(source: Source) -> Head:
-    """Read the beginning of a source; what is damaged further on does not matter yet.
-
-    Raises
-    ------
-    DataError
-        For an archive.
-    """
+    """Read the beginning of a source; what is damaged further on does not matter yet."""
     pieces: list[bytes] = []
     size = 0
     try:
@@ -105,11 +99,14 @@ def head(source: Source) -> Head:
     except DamagedError:
         if not pieces:
             raise
-    start = b"".join(pieces)
+    return Head(source.name, b"".join(pieces))
+
+
+def refuse_archive(beginning: Head) -> None:
+    """Raise a ``DataError`` for an archive, which would be taken for one log or for nothing known."""
     for kind, place, magic in _ARCHIVES:
-        if start[place : place + len(magic)] == magic:
-            raise DataError(f"{source.name}: is {kind}, which is not read; unpack it and name what was in it")
-    return Head(source.name, start)
+        if beginning.data[place : place + len(magic)] == magic:
+            raise DataError(f"{beginning.name}: is {kind}, which is not read; unpack it and name what was in it")
 
 
 def read(source: Source, format: Format | str | None = None) -> tuple[Format, Read]:
@@ -136,6 +133,7 @@ def read(source: Source, format: Format | str | None = None) -> tuple[Format, Re
         format = format_named(format)
     if format is None:
         beginning = head(source)
+        refuse_archive(beginning)
         format = recognise(beginning)
         if format is None and not beginning.data.strip():
             raise EmptyError(f"{source.name}: is empty")
