@@ -92,9 +92,9 @@ def _of(
     stream: BinaryIO, name: str, suffix: str, column: str | None, leave: Callable[[str, Bad], None] | None
 ) -> Iterator[Record]:
     if suffix in (".csv", ".tsv"):
-        yield from _table(stream, name, "\t" if suffix == ".tsv" else ",", column, leave)
+        yield from _readable(_table(stream, name, "\t" if suffix == ".tsv" else ",", column), name, leave)
     elif suffix in (".jsonl", ".ndjson"):
-        yield from _json_lines(stream, name, column, leave)
+        yield from _readable(_json_lines(stream, name, column), name, leave)
     elif column is None:
         yield from _lines(stream, name)
     else:
@@ -120,27 +120,38 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[Record]:
             yield Record(line.rstrip("\r\n"))
 
 
-def _json_lines(
-    stream: BinaryIO, name: str, column: str | None, leave: Callable[[str, Bad], None] | None
-) -> Iterator[Record]:
+def _readable(found: Iterator[Record | Bad], name: str, leave: Callable[[str, Bad], None] | None) -> Iterator[Record]:
+    """Yield the records; a bad row costs itself, but where no row is good the first bad one is an error."""
     bad: Bad | None = None
     good = False
+    for one in found:
+        if isinstance(one, Record):
+            good = True
+            yield one
+        elif leave is None:
+            raise DataError(_told(name, one))
+        else:
+            bad = bad or one
+            leave(name, one)
+    if bad is not None and not good:
+        raise DataError(_told(name, bad))
+
+
+def _json_lines(stream: BinaryIO, name: str, column: str | None) -> Iterator[Record | Bad]:
+    known = False  # where the diagnostic is
     for number, line in _bounded(stream, name):
         if not line.strip():
             continue
         try:
             record = _of_json(line, column)
         except DataError as error:
-            found = Bad(number, str(error), line, ends_early=not line.endswith("\n"))
-            if leave is None or (isinstance(error, _ColumnError) and not good):
-                raise DataError(_told(name, found)) from error
-            bad = bad or found
-            leave(name, found)
+            bad = Bad(number, str(error), line, ends_early=not line.endswith("\n"))
+            if isinstance(error, _ColumnError) and not known:
+                raise DataError(_told(name, bad)) from error
+            yield bad
         else:
-            good = True
+            known = True
             yield record
-    if bad is not None and not good:
-        raise DataError(_told(name, bad))
 
 
 def _of_json(line: str, column: str | None) -> Record:
@@ -155,9 +166,7 @@ def _of_json(line: str, column: str | None) -> Record:
     raise DataError("expected an object or a string")
 
 
-def _table(
-    stream: BinaryIO, name: str, delimiter: str, column: str | None, leave: Callable[[str, Bad], None] | None
-) -> Iterator[Record]:
+def _table(stream: BinaryIO, name: str, delimiter: str, column: str | None) -> Iterator[Record | Bad]:
     # A cell may hold a null character; a file that is no text has one in its first line.
     lines = split_returns(line for _, line in _bounded(stream, name, looked_at=1))
     first = next(lines, "")
@@ -165,28 +174,18 @@ def _table(
     rows = Rows(chain(["\n" if separator(first) else first] if first else [], lines), delimiter)
     names: list[str] = []
     wanted = ""
-    bad: Bad | None = None
-    good = False
     for cells in rows:
-        if not names and not isinstance(cells, Bad):
+        if isinstance(cells, Bad):
+            yield cells
+        elif names:
+            yield _of_cells(cells, names, wanted, delimiter, rows.number)
+        else:
             try:
                 names, wanted = cells, _column(cells, column)
             except _ColumnError as error:
                 raise DataError(f"{name}: {error}") from error
-            continue
-        found = cells if isinstance(cells, Bad) else _of_cells(cells, names, wanted, delimiter, rows.number)
-        if isinstance(found, Record):
-            good = True
-            yield found
-        elif leave is None:
-            raise DataError(_told(name, found))
-        else:
-            bad = bad or found
-            leave(name, found)
     if not names:
         raise DataError(f"{name}: the file is empty; the first line names the columns")
-    if bad is not None and not good:
-        raise DataError(_told(name, bad))
 
 
 def _of_cells(cells: list[str], names: list[str], wanted: str, delimiter: str, line: int) -> Record | Bad:
